@@ -319,6 +319,375 @@ func (e DeploymentRejectionError) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRequestOpenApprovals.
+const (
+	DeploymentRequestOpenApprovalsCodeReview     DeploymentRequestOpenApprovals = "code_review"
+	DeploymentRequestOpenApprovalsCompliance     DeploymentRequestOpenApprovals = "compliance"
+	DeploymentRequestOpenApprovalsPerformance    DeploymentRequestOpenApprovals = "performance"
+	DeploymentRequestOpenApprovalsQa             DeploymentRequestOpenApprovals = "qa"
+	DeploymentRequestOpenApprovalsReleaseManager DeploymentRequestOpenApprovals = "release_manager"
+	DeploymentRequestOpenApprovalsSecurity       DeploymentRequestOpenApprovals = "security"
+	DeploymentRequestOpenApprovalsUat            DeploymentRequestOpenApprovals = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestOpenApprovals enum.
+func (e DeploymentRequestOpenApprovals) Valid() bool {
+	switch e {
+	case DeploymentRequestOpenApprovalsCodeReview:
+		return true
+	case DeploymentRequestOpenApprovalsCompliance:
+		return true
+	case DeploymentRequestOpenApprovalsPerformance:
+		return true
+	case DeploymentRequestOpenApprovalsQa:
+		return true
+	case DeploymentRequestOpenApprovalsReleaseManager:
+		return true
+	case DeploymentRequestOpenApprovalsSecurity:
+		return true
+	case DeploymentRequestOpenApprovalsUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStatus.
+const (
+	DeploymentRequestStatusApproved   DeploymentRequestStatus = "approved"
+	DeploymentRequestStatusCancelled  DeploymentRequestStatus = "cancelled"
+	DeploymentRequestStatusCompleted  DeploymentRequestStatus = "completed"
+	DeploymentRequestStatusDraft      DeploymentRequestStatus = "draft"
+	DeploymentRequestStatusInProgress DeploymentRequestStatus = "in_progress"
+	DeploymentRequestStatusRejected   DeploymentRequestStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStatus enum.
+func (e DeploymentRequestStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestStatusApproved:
+		return true
+	case DeploymentRequestStatusCancelled:
+		return true
+	case DeploymentRequestStatusCompleted:
+		return true
+	case DeploymentRequestStatusDraft:
+		return true
+	case DeploymentRequestStatusInProgress:
+		return true
+	case DeploymentRequestStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestActivityStatus.
+const (
+	DeploymentRequestActivityStatusApproved   DeploymentRequestActivityStatus = "approved"
+	DeploymentRequestActivityStatusCancelled  DeploymentRequestActivityStatus = "cancelled"
+	DeploymentRequestActivityStatusCompleted  DeploymentRequestActivityStatus = "completed"
+	DeploymentRequestActivityStatusDraft      DeploymentRequestActivityStatus = "draft"
+	DeploymentRequestActivityStatusInProgress DeploymentRequestActivityStatus = "in_progress"
+	DeploymentRequestActivityStatusRejected   DeploymentRequestActivityStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestActivityStatus enum.
+func (e DeploymentRequestActivityStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestActivityStatusApproved:
+		return true
+	case DeploymentRequestActivityStatusCancelled:
+		return true
+	case DeploymentRequestActivityStatusCompleted:
+		return true
+	case DeploymentRequestActivityStatusDraft:
+		return true
+	case DeploymentRequestActivityStatusInProgress:
+		return true
+	case DeploymentRequestActivityStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalApprovalType.
+const (
+	DeploymentRequestApprovalApprovalTypeCodeReview     DeploymentRequestApprovalApprovalType = "code_review"
+	DeploymentRequestApprovalApprovalTypeCompliance     DeploymentRequestApprovalApprovalType = "compliance"
+	DeploymentRequestApprovalApprovalTypePerformance    DeploymentRequestApprovalApprovalType = "performance"
+	DeploymentRequestApprovalApprovalTypeQa             DeploymentRequestApprovalApprovalType = "qa"
+	DeploymentRequestApprovalApprovalTypeReleaseManager DeploymentRequestApprovalApprovalType = "release_manager"
+	DeploymentRequestApprovalApprovalTypeSecurity       DeploymentRequestApprovalApprovalType = "security"
+	DeploymentRequestApprovalApprovalTypeUat            DeploymentRequestApprovalApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalApprovalType enum.
+func (e DeploymentRequestApprovalApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestApprovalApprovalTypeCompliance:
+		return true
+	case DeploymentRequestApprovalApprovalTypePerformance:
+		return true
+	case DeploymentRequestApprovalApprovalTypeQa:
+		return true
+	case DeploymentRequestApprovalApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestApprovalApprovalTypeSecurity:
+		return true
+	case DeploymentRequestApprovalApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalApproverRole.
+const (
+	DeploymentRequestApprovalApproverRoleAdmin          DeploymentRequestApprovalApproverRole = "admin"
+	DeploymentRequestApprovalApproverRoleCompliance     DeploymentRequestApprovalApproverRole = "compliance"
+	DeploymentRequestApprovalApproverRoleDeveloper      DeploymentRequestApprovalApproverRole = "developer"
+	DeploymentRequestApprovalApproverRoleLessThanNil    DeploymentRequestApprovalApproverRole = "<nil>"
+	DeploymentRequestApprovalApproverRoleProduct        DeploymentRequestApprovalApproverRole = "product"
+	DeploymentRequestApprovalApproverRoleQa             DeploymentRequestApprovalApproverRole = "qa"
+	DeploymentRequestApprovalApproverRoleReleaseManager DeploymentRequestApprovalApproverRole = "release_manager"
+	DeploymentRequestApprovalApproverRoleSecurity       DeploymentRequestApprovalApproverRole = "security"
+	DeploymentRequestApprovalApproverRoleSre            DeploymentRequestApprovalApproverRole = "sre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalApproverRole enum.
+func (e DeploymentRequestApprovalApproverRole) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalApproverRoleAdmin:
+		return true
+	case DeploymentRequestApprovalApproverRoleCompliance:
+		return true
+	case DeploymentRequestApprovalApproverRoleDeveloper:
+		return true
+	case DeploymentRequestApprovalApproverRoleLessThanNil:
+		return true
+	case DeploymentRequestApprovalApproverRoleProduct:
+		return true
+	case DeploymentRequestApprovalApproverRoleQa:
+		return true
+	case DeploymentRequestApprovalApproverRoleReleaseManager:
+		return true
+	case DeploymentRequestApprovalApproverRoleSecurity:
+		return true
+	case DeploymentRequestApprovalApproverRoleSre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalStatus.
+const (
+	DeploymentRequestApprovalStatusApproved DeploymentRequestApprovalStatus = "approved"
+	DeploymentRequestApprovalStatusPending  DeploymentRequestApprovalStatus = "pending"
+	DeploymentRequestApprovalStatusRejected DeploymentRequestApprovalStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalStatus enum.
+func (e DeploymentRequestApprovalStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalStatusApproved:
+		return true
+	case DeploymentRequestApprovalStatusPending:
+		return true
+	case DeploymentRequestApprovalStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalAddApprovalType.
+const (
+	DeploymentRequestApprovalAddApprovalTypeCodeReview     DeploymentRequestApprovalAddApprovalType = "code_review"
+	DeploymentRequestApprovalAddApprovalTypeCompliance     DeploymentRequestApprovalAddApprovalType = "compliance"
+	DeploymentRequestApprovalAddApprovalTypePerformance    DeploymentRequestApprovalAddApprovalType = "performance"
+	DeploymentRequestApprovalAddApprovalTypeProduct        DeploymentRequestApprovalAddApprovalType = "product"
+	DeploymentRequestApprovalAddApprovalTypeQa             DeploymentRequestApprovalAddApprovalType = "qa"
+	DeploymentRequestApprovalAddApprovalTypeQaEngineer     DeploymentRequestApprovalAddApprovalType = "qa_engineer"
+	DeploymentRequestApprovalAddApprovalTypeReleaseManager DeploymentRequestApprovalAddApprovalType = "release_manager"
+	DeploymentRequestApprovalAddApprovalTypeSecurity       DeploymentRequestApprovalAddApprovalType = "security"
+	DeploymentRequestApprovalAddApprovalTypeUat            DeploymentRequestApprovalAddApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalAddApprovalType enum.
+func (e DeploymentRequestApprovalAddApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalAddApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeCompliance:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypePerformance:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeProduct:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeQa:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeQaEngineer:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeSecurity:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestSlotInputApprovalType.
+const (
+	DeploymentRequestSlotInputApprovalTypeCodeReview     DeploymentRequestSlotInputApprovalType = "code_review"
+	DeploymentRequestSlotInputApprovalTypeCompliance     DeploymentRequestSlotInputApprovalType = "compliance"
+	DeploymentRequestSlotInputApprovalTypePerformance    DeploymentRequestSlotInputApprovalType = "performance"
+	DeploymentRequestSlotInputApprovalTypeProduct        DeploymentRequestSlotInputApprovalType = "product"
+	DeploymentRequestSlotInputApprovalTypeQa             DeploymentRequestSlotInputApprovalType = "qa"
+	DeploymentRequestSlotInputApprovalTypeQaEngineer     DeploymentRequestSlotInputApprovalType = "qa_engineer"
+	DeploymentRequestSlotInputApprovalTypeReleaseManager DeploymentRequestSlotInputApprovalType = "release_manager"
+	DeploymentRequestSlotInputApprovalTypeSecurity       DeploymentRequestSlotInputApprovalType = "security"
+	DeploymentRequestSlotInputApprovalTypeUat            DeploymentRequestSlotInputApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestSlotInputApprovalType enum.
+func (e DeploymentRequestSlotInputApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestSlotInputApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeCompliance:
+		return true
+	case DeploymentRequestSlotInputApprovalTypePerformance:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeProduct:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeQa:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeQaEngineer:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeSecurity:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepPhase.
+const (
+	DeploymentRequestStepPhasePost DeploymentRequestStepPhase = "post"
+	DeploymentRequestStepPhasePre  DeploymentRequestStepPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepPhase enum.
+func (e DeploymentRequestStepPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepPhasePost:
+		return true
+	case DeploymentRequestStepPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepAddPhase.
+const (
+	DeploymentRequestStepAddPhasePost DeploymentRequestStepAddPhase = "post"
+	DeploymentRequestStepAddPhasePre  DeploymentRequestStepAddPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepAddPhase enum.
+func (e DeploymentRequestStepAddPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepAddPhasePost:
+		return true
+	case DeploymentRequestStepAddPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepInputPhase.
+const (
+	DeploymentRequestStepInputPhasePost DeploymentRequestStepInputPhase = "post"
+	DeploymentRequestStepInputPhasePre  DeploymentRequestStepInputPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepInputPhase enum.
+func (e DeploymentRequestStepInputPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepInputPhasePost:
+		return true
+	case DeploymentRequestStepInputPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestTemplateApprovalsApprovalType.
+const (
+	DeploymentRequestTemplateApprovalsApprovalTypeCodeReview     DeploymentRequestTemplateApprovalsApprovalType = "code_review"
+	DeploymentRequestTemplateApprovalsApprovalTypeCompliance     DeploymentRequestTemplateApprovalsApprovalType = "compliance"
+	DeploymentRequestTemplateApprovalsApprovalTypePerformance    DeploymentRequestTemplateApprovalsApprovalType = "performance"
+	DeploymentRequestTemplateApprovalsApprovalTypeQa             DeploymentRequestTemplateApprovalsApprovalType = "qa"
+	DeploymentRequestTemplateApprovalsApprovalTypeReleaseManager DeploymentRequestTemplateApprovalsApprovalType = "release_manager"
+	DeploymentRequestTemplateApprovalsApprovalTypeSecurity       DeploymentRequestTemplateApprovalsApprovalType = "security"
+	DeploymentRequestTemplateApprovalsApprovalTypeUat            DeploymentRequestTemplateApprovalsApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestTemplateApprovalsApprovalType enum.
+func (e DeploymentRequestTemplateApprovalsApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestTemplateApprovalsApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeCompliance:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypePerformance:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeQa:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeSecurity:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestTemplateStepsPhase.
+const (
+	DeploymentRequestTemplateStepsPhasePost DeploymentRequestTemplateStepsPhase = "post"
+	DeploymentRequestTemplateStepsPhasePre  DeploymentRequestTemplateStepsPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestTemplateStepsPhase enum.
+func (e DeploymentRequestTemplateStepsPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestTemplateStepsPhasePost:
+		return true
+	case DeploymentRequestTemplateStepsPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvironmentType.
 const (
 	EnvironmentTypeDev        EnvironmentType = "dev"
@@ -955,6 +1324,66 @@ func (e WindowEffect) Valid() bool {
 	case WindowEffectAllow:
 		return true
 	case WindowEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStatusFilter.
+const (
+	DeploymentRequestStatusFilterApproved   DeploymentRequestStatusFilter = "approved"
+	DeploymentRequestStatusFilterCancelled  DeploymentRequestStatusFilter = "cancelled"
+	DeploymentRequestStatusFilterCompleted  DeploymentRequestStatusFilter = "completed"
+	DeploymentRequestStatusFilterDraft      DeploymentRequestStatusFilter = "draft"
+	DeploymentRequestStatusFilterInProgress DeploymentRequestStatusFilter = "in_progress"
+	DeploymentRequestStatusFilterRejected   DeploymentRequestStatusFilter = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStatusFilter enum.
+func (e DeploymentRequestStatusFilter) Valid() bool {
+	switch e {
+	case DeploymentRequestStatusFilterApproved:
+		return true
+	case DeploymentRequestStatusFilterCancelled:
+		return true
+	case DeploymentRequestStatusFilterCompleted:
+		return true
+	case DeploymentRequestStatusFilterDraft:
+		return true
+	case DeploymentRequestStatusFilterInProgress:
+		return true
+	case DeploymentRequestStatusFilterRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDeploymentRequestsParamsStatus.
+const (
+	ListDeploymentRequestsParamsStatusApproved   ListDeploymentRequestsParamsStatus = "approved"
+	ListDeploymentRequestsParamsStatusCancelled  ListDeploymentRequestsParamsStatus = "cancelled"
+	ListDeploymentRequestsParamsStatusCompleted  ListDeploymentRequestsParamsStatus = "completed"
+	ListDeploymentRequestsParamsStatusDraft      ListDeploymentRequestsParamsStatus = "draft"
+	ListDeploymentRequestsParamsStatusInProgress ListDeploymentRequestsParamsStatus = "in_progress"
+	ListDeploymentRequestsParamsStatusRejected   ListDeploymentRequestsParamsStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the ListDeploymentRequestsParamsStatus enum.
+func (e ListDeploymentRequestsParamsStatus) Valid() bool {
+	switch e {
+	case ListDeploymentRequestsParamsStatusApproved:
+		return true
+	case ListDeploymentRequestsParamsStatusCancelled:
+		return true
+	case ListDeploymentRequestsParamsStatusCompleted:
+		return true
+	case ListDeploymentRequestsParamsStatusDraft:
+		return true
+	case ListDeploymentRequestsParamsStatusInProgress:
+		return true
+	case ListDeploymentRequestsParamsStatusRejected:
 		return true
 	default:
 		return false
@@ -2018,6 +2447,480 @@ type DeploymentRejectionDetailError string
 
 // DeploymentRejectionError The error, for programs.
 type DeploymentRejectionError string
+
+// DeploymentRequest A request to deploy versions to environments, with the approvals that it needs.
+type DeploymentRequest struct {
+	// ActivatedAt When it was activated.
+	ActivatedAt nullable.Nullable[time.Time] `json:"activated_at"`
+
+	// ActivatedBy The user who activated it; null for a draft.
+	ActivatedBy nullable.Nullable[openapi_types.UUID] `json:"activated_by"`
+
+	// ActivatedByName The name of the user who activated it.
+	ActivatedByName nullable.Nullable[string] `json:"activated_by_name"`
+
+	// Activation The number of the activation that decisions are about.
+	Activation int `json:"activation"`
+
+	// CancelledAt When it was cancelled.
+	CancelledAt nullable.Nullable[time.Time] `json:"cancelled_at"`
+
+	// CompletedAt When it was completed.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CreatedByName The user's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// Description Its description.
+	Description string `json:"description"`
+
+	// Environments The environments to deploy to, by name.
+	Environments []DeploymentRequestEnvironment `json:"environments"`
+
+	// Gate Whether it blocks its versions in its environments, without any rule, while it is in progress or rejected.
+	Gate bool `json:"gate"`
+
+	// ID The request's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// OpenApprovals The types of the required slots that are not approved.
+	OpenApprovals []DeploymentRequestOpenApprovals `json:"open_approvals"`
+
+	// OpenPostSteps The number of steps after the deployments that are not done.
+	OpenPostSteps int `json:"open_post_steps"`
+
+	// OpenPreSteps The number of steps before the deployments that are not done.
+	OpenPreSteps int `json:"open_pre_steps"`
+
+	// Status How far it is.
+	Status DeploymentRequestStatus `json:"status"`
+
+	// UpdatedAt When it or a part of it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionCount The number of versions to deploy.
+	VersionCount int `json:"version_count"`
+}
+
+// DeploymentRequestEnvironment defines model for DeploymentRequest.environments.
+type DeploymentRequestEnvironment struct {
+	// ID The environment's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The environment's name.
+	Name string `json:"name"`
+}
+
+// DeploymentRequestOpenApprovals defines model for DeploymentRequest.OpenApprovals.
+type DeploymentRequestOpenApprovals string
+
+// DeploymentRequestStatus How far it is.
+type DeploymentRequestStatus string
+
+// DeploymentRequestActivity What has happened to a deployment request.
+type DeploymentRequestActivity struct {
+	// Action What has happened, such as `activate`, `approve` or `add_version`.
+	Action string `json:"action"`
+
+	// Activation The activation of the request afterwards.
+	Activation int `json:"activation"`
+
+	// ActorID The user; null for the server.
+	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
+
+	// ActorName The user's name at the time.
+	ActorName nullable.Nullable[string] `json:"actor_name"`
+
+	// Comments The user's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// ID The entry's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// Status The status of the request afterwards.
+	Status DeploymentRequestActivityStatus `json:"status"`
+
+	// Subject The version, the type of the slot or the title of the step.
+	Subject nullable.Nullable[string] `json:"subject"`
+}
+
+// DeploymentRequestActivityStatus The status of the request afterwards.
+type DeploymentRequestActivityStatus string
+
+// DeploymentRequestActivityList A page of a list of activity.
+type DeploymentRequestActivityList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestActivity `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestApproval A slot for an approval, with its latest decision.
+type DeploymentRequestApproval struct {
+	// ApprovalType What the approval is about.
+	ApprovalType DeploymentRequestApprovalApprovalType `json:"approval_type"`
+
+	// ApproverRole The user's role at the time.
+	ApproverRole nullable.Nullable[DeploymentRequestApprovalApproverRole] `json:"approver_role"`
+
+	// Comments The user's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// CreatedAt When the slot was added.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was decided.
+	DecidedAt nullable.Nullable[time.Time] `json:"decided_at"`
+
+	// DecidedBy The user who decided; null without a decision.
+	DecidedBy nullable.Nullable[openapi_types.UUID] `json:"decided_by"`
+
+	// DecidedByName The user's name at the time.
+	DecidedByName nullable.Nullable[string] `json:"decided_by_name"`
+
+	// ID The slot's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Required Whether the request needs it.
+	Required bool `json:"required"`
+
+	// Status The latest decision.
+	Status DeploymentRequestApprovalStatus `json:"status"`
+}
+
+// DeploymentRequestApprovalApprovalType What the approval is about.
+type DeploymentRequestApprovalApprovalType string
+
+// DeploymentRequestApprovalApproverRole The user's role at the time.
+type DeploymentRequestApprovalApproverRole string
+
+// DeploymentRequestApprovalStatus The latest decision.
+type DeploymentRequestApprovalStatus string
+
+// DeploymentRequestApprovalAdd A slot to add. Unknown members are rejected.
+type DeploymentRequestApprovalAdd struct {
+	// ApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType DeploymentRequestApprovalAddApprovalType `json:"approval_type"`
+
+	// Required Whether the request needs the approval.
+	Required *bool `json:"required,omitempty"`
+}
+
+// DeploymentRequestApprovalAddApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type DeploymentRequestApprovalAddApprovalType string
+
+// DeploymentRequestApprovalList A page of a list of slots.
+type DeploymentRequestApprovalList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestApproval `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestComment A comment on a deployment request.
+type DeploymentRequestComment struct {
+	// CreatedAt When it was written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Its author.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CreatedByName The author's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The comment's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Text The comment.
+	Text string `json:"text"`
+}
+
+// DeploymentRequestCommentCreate A comment. Unknown members are rejected.
+type DeploymentRequestCommentCreate struct {
+	// Text The comment, at most 4,000 characters.
+	Text string `json:"text"`
+}
+
+// DeploymentRequestCommentList A page of a list of comments.
+type DeploymentRequestCommentList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestComment `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestCreate A deployment request to create. Unknown members are rejected.
+type DeploymentRequestCreate struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description Its description, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to, 1 to 50.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether it blocks its versions while it is not approved; by default as in the template, or `true`.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+
+	// TemplateID The template that absent members are copied from.
+	TemplateID nullable.Nullable[openapi_types.UUID] `json:"template_id,omitempty"`
+}
+
+// DeploymentRequestDecision A decision about a slot. Unknown members are rejected.
+type DeploymentRequestDecision struct {
+	// Activation The `activation` of the request that the user has seen.
+	Activation int `json:"activation"`
+
+	// Comments Comments, at most 4,000 characters; required for a rejection.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+}
+
+// DeploymentRequestList A page of a list of deployment requests.
+type DeploymentRequestList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequest `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestPatch The members to change; absent ones stay. Unknown members are rejected.
+type DeploymentRequestPatch struct {
+	// Description Its description, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to, which replace the former ones.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether it blocks its versions while it is not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+}
+
+// DeploymentRequestSlotInput A slot for an approval. Unknown members are rejected.
+type DeploymentRequestSlotInput struct {
+	// ApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType DeploymentRequestSlotInputApprovalType `json:"approval_type"`
+
+	// Required Whether the request needs the approval.
+	Required *bool `json:"required,omitempty"`
+}
+
+// DeploymentRequestSlotInputApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type DeploymentRequestSlotInputApprovalType string
+
+// DeploymentRequestStep What is to do before or after the deployments of a request.
+type DeploymentRequestStep struct {
+	// CompletedAt When it was completed.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CompletedBy The user who completed it; null while it is not done.
+	CompletedBy nullable.Nullable[openapi_types.UUID] `json:"completed_by"`
+
+	// CompletedByName The user's name at the time.
+	CompletedByName nullable.Nullable[string] `json:"completed_by_name"`
+
+	// CreatedAt When it was added.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Details of the step.
+	Description string `json:"description"`
+
+	// ID The step's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepPhase `json:"phase"`
+
+	// Position The place among the steps of its phase.
+	Position int `json:"position"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepPhase string
+
+// DeploymentRequestStepAdd A step to add. Unknown members are rejected.
+type DeploymentRequestStepAdd struct {
+	// Description Details of the step, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepAddPhase `json:"phase"`
+
+	// Position The place among the steps of its phase; by default behind the others.
+	Position *int `json:"position,omitempty"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepAddPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepAddPhase string
+
+// DeploymentRequestStepInput A step before or after the deployments. Unknown members are rejected.
+type DeploymentRequestStepInput struct {
+	// Description Details of the step, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepInputPhase `json:"phase"`
+
+	// Position The place among the steps of its phase; by default that in the list.
+	Position *int `json:"position,omitempty"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepInputPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepInputPhase string
+
+// DeploymentRequestStepList A page of a list of steps.
+type DeploymentRequestStepList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestStep `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestTemplate What new deployment requests are copied from.
+type DeploymentRequestTemplate struct {
+	// Approvals Slots for approvals.
+	Approvals []DeploymentRequestTemplateSlot `json:"approvals"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description The description of the requests.
+	Description string `json:"description"`
+
+	// EnvironmentIds The environments to deploy to; deleted ones are not copied.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate bool `json:"gate"`
+
+	// ID The template's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestTemplateStep `json:"steps"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// DeploymentRequestTemplateApprovalsApprovalType What the approval is about.
+type DeploymentRequestTemplateApprovalsApprovalType string
+
+// DeploymentRequestTemplateSlot defines model for DeploymentRequestTemplate.approvals.
+type DeploymentRequestTemplateSlot struct {
+	// ApprovalType What the approval is about.
+	ApprovalType DeploymentRequestTemplateApprovalsApprovalType `json:"approval_type"`
+
+	// Required Whether requests need the approval.
+	Required bool `json:"required"`
+}
+
+// DeploymentRequestTemplateStepsPhase Whether it is done before or after the deployments.
+type DeploymentRequestTemplateStepsPhase string
+
+// DeploymentRequestTemplateStep defines model for DeploymentRequestTemplate.steps.
+type DeploymentRequestTemplateStep struct {
+	// Description Details of the step.
+	Description string `json:"description"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestTemplateStepsPhase `json:"phase"`
+
+	// Position The place among the steps of its phase.
+	Position int `json:"position"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestTemplateCreate A template to create. Unknown members are rejected.
+type DeploymentRequestTemplateCreate struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description The description of the requests, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+}
+
+// DeploymentRequestTemplateList A page of a list of templates.
+type DeploymentRequestTemplateList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestTemplate `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestTemplatePatch The members to change; absent ones stay. Unknown members are rejected.
+type DeploymentRequestTemplatePatch struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description The description of the requests, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+}
 
 // DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
 type DeploymentRule struct {
@@ -4008,8 +4911,14 @@ type APIKeyID = openapi_types.UUID
 // ActionFilter defines model for ActionFilter.
 type ActionFilter = string
 
+// ActiveDeploymentRequestID defines model for ActiveDeploymentRequestID.
+type ActiveDeploymentRequestID = openapi_types.UUID
+
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
+
+// ApprovedDeploymentRequestID defines model for ApprovedDeploymentRequestID.
+type ApprovedDeploymentRequestID = openapi_types.UUID
 
 // BreakGlassGrantID defines model for BreakGlassGrantID.
 type BreakGlassGrantID = openapi_types.UUID
@@ -4046,6 +4955,24 @@ type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// DeploymentRequestID defines model for DeploymentRequestID.
+type DeploymentRequestID = openapi_types.UUID
+
+// DeploymentRequestSlotID defines model for DeploymentRequestSlotID.
+type DeploymentRequestSlotID = openapi_types.UUID
+
+// DeploymentRequestStatusFilter defines model for DeploymentRequestStatusFilter.
+type DeploymentRequestStatusFilter string
+
+// DeploymentRequestStepID defines model for DeploymentRequestStepID.
+type DeploymentRequestStepID = openapi_types.UUID
+
+// DeploymentRequestTemplateID defines model for DeploymentRequestTemplateID.
+type DeploymentRequestTemplateID = openapi_types.UUID
+
+// DeploymentRequestVersionID defines model for DeploymentRequestVersionID.
+type DeploymentRequestVersionID = openapi_types.UUID
 
 // DeploymentRuleID defines model for DeploymentRuleID.
 type DeploymentRuleID = openapi_types.UUID
@@ -4095,6 +5022,12 @@ type IfNoneMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// NamedEnvironmentFilter defines model for NamedEnvironmentFilter.
+type NamedEnvironmentFilter = openapi_types.UUID
+
+// NamedVersionFilter defines model for NamedVersionFilter.
+type NamedVersionFilter = openapi_types.UUID
+
 // ObjectFilter defines model for ObjectFilter.
 type ObjectFilter = openapi_types.UUID
 
@@ -4109,6 +5042,9 @@ type ProductID = openapi_types.UUID
 
 // Q defines model for Q.
 type Q = string
+
+// RejectedDeploymentRequestID defines model for RejectedDeploymentRequestID.
+type RejectedDeploymentRequestID = openapi_types.UUID
 
 // ReleaseID defines model for ReleaseID.
 type ReleaseID = openapi_types.UUID
@@ -4479,6 +5415,270 @@ type ListDeploymentCalendarParams struct {
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDeploymentRequestTemplatesParams defines parameters for ListDeploymentRequestTemplates.
+type ListDeploymentRequestTemplatesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRequestTemplateParams defines parameters for CreateDeploymentRequestTemplate.
+type CreateDeploymentRequestTemplateParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDeploymentRequestTemplateParams defines parameters for DeleteDeploymentRequestTemplate.
+type DeleteDeploymentRequestTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRequestTemplateParams defines parameters for UpdateDeploymentRequestTemplate.
+type UpdateDeploymentRequestTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestsParams defines parameters for ListDeploymentRequests.
+type ListDeploymentRequestsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only objects whose name contains this text, ignoring case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only requests with this status.
+	Status *ListDeploymentRequestsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// VersionID Only requests that name this version.
+	VersionID *NamedVersionFilter `form:"version_id,omitempty" json:"version_id,omitempty"`
+
+	// EnvironmentID Only requests for this environment.
+	EnvironmentID *NamedEnvironmentFilter `form:"environment_id,omitempty" json:"environment_id,omitempty"`
+}
+
+// ListDeploymentRequestsParamsStatus defines parameters for ListDeploymentRequests.
+type ListDeploymentRequestsParamsStatus string
+
+// CreateDeploymentRequestParams defines parameters for CreateDeploymentRequest.
+type CreateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDeploymentRequestParams defines parameters for DeleteDeploymentRequest.
+type DeleteDeploymentRequestParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRequestParams defines parameters for UpdateDeploymentRequest.
+type UpdateDeploymentRequestParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ActivateDeploymentRequestParams defines parameters for ActivateDeploymentRequest.
+type ActivateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestActivityParams defines parameters for ListDeploymentRequestActivity.
+type ListDeploymentRequestActivityParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeploymentRequestApprovalsParams defines parameters for ListDeploymentRequestApprovals.
+type ListDeploymentRequestApprovalsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestApprovalParams defines parameters for AddDeploymentRequestApproval.
+type AddDeploymentRequestApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ApproveDeploymentRequestParams defines parameters for ApproveDeploymentRequest.
+type ApproveDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RejectDeploymentRequestParams defines parameters for RejectDeploymentRequest.
+type RejectDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResetDeploymentRequestApprovalParams defines parameters for ResetDeploymentRequestApproval.
+type ResetDeploymentRequestApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CancelDeploymentRequestParams defines parameters for CancelDeploymentRequest.
+type CancelDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestCommentsParams defines parameters for ListDeploymentRequestComments.
+type ListDeploymentRequestCommentsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRequestCommentParams defines parameters for CreateDeploymentRequestComment.
+type CreateDeploymentRequestCommentParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompleteDeploymentRequestParams defines parameters for CompleteDeploymentRequest.
+type CompleteDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeactivateDeploymentRequestParams defines parameters for DeactivateDeploymentRequest.
+type DeactivateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestStepsParams defines parameters for ListDeploymentRequestSteps.
+type ListDeploymentRequestStepsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestStepParams defines parameters for AddDeploymentRequestStep.
+type AddDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompleteDeploymentRequestStepParams defines parameters for CompleteDeploymentRequestStep.
+type CompleteDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReopenDeploymentRequestStepParams defines parameters for ReopenDeploymentRequestStep.
+type ReopenDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDeploymentRequestVersionsParams defines parameters for ListDeploymentRequestVersions.
+type ListDeploymentRequestVersionsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestVersionParams defines parameters for AddDeploymentRequestVersion.
+type AddDeploymentRequestVersionParams struct {
 	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
 	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
@@ -5039,6 +6239,39 @@ type CreateCalendarFeedJSONRequestBody = CalendarFeedCreate
 
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
+
+// CreateDeploymentRequestTemplateJSONRequestBody defines body for CreateDeploymentRequestTemplate for application/json ContentType.
+type CreateDeploymentRequestTemplateJSONRequestBody = DeploymentRequestTemplateCreate
+
+// UpdateDeploymentRequestTemplateJSONRequestBody defines body for UpdateDeploymentRequestTemplate for application/json ContentType.
+type UpdateDeploymentRequestTemplateJSONRequestBody = DeploymentRequestTemplatePatch
+
+// CreateDeploymentRequestJSONRequestBody defines body for CreateDeploymentRequest for application/json ContentType.
+type CreateDeploymentRequestJSONRequestBody = DeploymentRequestCreate
+
+// UpdateDeploymentRequestJSONRequestBody defines body for UpdateDeploymentRequest for application/json ContentType.
+type UpdateDeploymentRequestJSONRequestBody = DeploymentRequestPatch
+
+// AddDeploymentRequestApprovalJSONRequestBody defines body for AddDeploymentRequestApproval for application/json ContentType.
+type AddDeploymentRequestApprovalJSONRequestBody = DeploymentRequestApprovalAdd
+
+// ApproveDeploymentRequestJSONRequestBody defines body for ApproveDeploymentRequest for application/json ContentType.
+type ApproveDeploymentRequestJSONRequestBody = DeploymentRequestDecision
+
+// RejectDeploymentRequestJSONRequestBody defines body for RejectDeploymentRequest for application/json ContentType.
+type RejectDeploymentRequestJSONRequestBody = DeploymentRequestDecision
+
+// ResetDeploymentRequestApprovalJSONRequestBody defines body for ResetDeploymentRequestApproval for application/json ContentType.
+type ResetDeploymentRequestApprovalJSONRequestBody = DeploymentRequestDecision
+
+// CreateDeploymentRequestCommentJSONRequestBody defines body for CreateDeploymentRequestComment for application/json ContentType.
+type CreateDeploymentRequestCommentJSONRequestBody = DeploymentRequestCommentCreate
+
+// AddDeploymentRequestStepJSONRequestBody defines body for AddDeploymentRequestStep for application/json ContentType.
+type AddDeploymentRequestStepJSONRequestBody = DeploymentRequestStepAdd
+
+// AddDeploymentRequestVersionJSONRequestBody defines body for AddDeploymentRequestVersion for application/json ContentType.
+type AddDeploymentRequestVersionJSONRequestBody = ReleaseVersionAdd
 
 // CreateDeploymentRuleJSONRequestBody defines body for CreateDeploymentRule for application/json ContentType.
 type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate
@@ -5640,6 +6873,366 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
 	CreateDeploymentEvent(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestTemplates List deployment request templates
+	//
+	// Lists the account's templates, newest first.
+	//
+	// Corresponds with GET /deployment-request-templates/ (the `ListDeploymentRequestTemplates` operationId).
+	ListDeploymentRequestTemplates(ctx context.Context, params *ListDeploymentRequestTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequestTemplateWithBody Create a deployment request template
+	//
+	// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+	CreateDeploymentRequestTemplateWithBody(ctx context.Context, params *CreateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequestTemplate Create a deployment request template
+	//
+	// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+	CreateDeploymentRequestTemplate(ctx context.Context, params *CreateDeploymentRequestTemplateParams, body CreateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDeploymentRequestTemplate Delete a deployment request template
+	//
+	// Deletes a template. Requests that were copied from it stay.
+	//
+	// Corresponds with DELETE /deployment-request-templates/{id} (the `DeleteDeploymentRequestTemplate` operationId).
+	DeleteDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, params *DeleteDeploymentRequestTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDeploymentRequestTemplate Get a deployment request template
+	//
+	// Returns one template: what new requests are copied from.
+	//
+	// Corresponds with GET /deployment-request-templates/{id} (the `GetDeploymentRequestTemplate` operationId).
+	GetDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRequestTemplateWithBody Update a deployment request template
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+	UpdateDeploymentRequestTemplateWithBody(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRequestTemplate Update a deployment request template
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+	UpdateDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, body UpdateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequests List deployment requests
+	//
+	// Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+	// environment. A filter that matches nothing returns an empty list.
+	//
+	// Corresponds with GET /deployment-requests/ (the `ListDeploymentRequests` operationId).
+	ListDeploymentRequests(ctx context.Context, params *ListDeploymentRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequestWithBody Create a deployment request
+	//
+	// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+	// activate it. With `template_id`, members that are absent are copied from the template.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+	CreateDeploymentRequestWithBody(ctx context.Context, params *CreateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequest Create a deployment request
+	//
+	// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+	// activate it. With `template_id`, members that are absent are copied from the template.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+	CreateDeploymentRequest(ctx context.Context, params *CreateDeploymentRequestParams, body CreateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDeploymentRequest Delete a deployment request
+	//
+	// Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+	//
+	// Corresponds with DELETE /deployment-requests/{id} (the `DeleteDeploymentRequest` operationId).
+	DeleteDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *DeleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDeploymentRequest Get a deployment request
+	//
+	// Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+	// slots and steps change the `ETag`, too.
+	//
+	// Corresponds with GET /deployment-requests/{id} (the `GetDeploymentRequest` operationId).
+	GetDeploymentRequest(ctx context.Context, id DeploymentRequestID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRequestWithBody Update a deployment request
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+	// completed or cancelled: 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+	UpdateDeploymentRequestWithBody(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateDeploymentRequest Update a deployment request
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+	// completed or cancelled: 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+	UpdateDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, body UpdateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateDeploymentRequest Activate a deployment request
+	//
+	// Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+	// approved.
+	//
+	// Corresponds with POST /deployment-requests/{id}/activate (the `ActivateDeploymentRequest` operationId).
+	ActivateDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *ActivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestActivity List the activity of a deployment request
+	//
+	// Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+	//
+	// Corresponds with GET /deployment-requests/{id}/activity (the `ListDeploymentRequestActivity` operationId).
+	ListDeploymentRequestActivity(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestApprovals List slots of a deployment request
+	//
+	// Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+	//
+	// Corresponds with GET /deployment-requests/{id}/approvals (the `ListDeploymentRequestApprovals` operationId).
+	ListDeploymentRequestApprovals(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestApprovalWithBody Add a slot to a deployment request
+	//
+	// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+	// once: otherwise the answer is 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+	AddDeploymentRequestApprovalWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestApproval Add a slot to a deployment request
+	//
+	// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+	// once: otherwise the answer is 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+	AddDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, body AddDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveDeploymentRequestApproval Remove a slot from a deployment request
+	//
+	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
+	RemoveDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveDeploymentRequestWithBody Approve a slot
+	//
+	// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+	// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+	// that of the request which the user has seen; another one is 412.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+	ApproveDeploymentRequestWithBody(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveDeploymentRequest Approve a slot
+	//
+	// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+	// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+	// that of the request which the user has seen; another one is 412.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+	ApproveDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, body ApproveDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectDeploymentRequestWithBody Reject a slot
+	//
+	// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+	// required; otherwise it is like an approval.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+	RejectDeploymentRequestWithBody(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectDeploymentRequest Reject a slot
+	//
+	// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+	// required; otherwise it is like an approval.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+	RejectDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, body RejectDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetDeploymentRequestApprovalWithBody Reset a rejected slot
+	//
+	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+	// rejected it, an admin or a release manager may do so.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+	ResetDeploymentRequestApprovalWithBody(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResetDeploymentRequestApproval Reset a rejected slot
+	//
+	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+	// rejected it, an admin or a release manager may do so.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+	ResetDeploymentRequestApproval(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, body ResetDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelDeploymentRequest Cancel a deployment request
+	//
+	// Ends a request that is not completed. Cancelling it again changes nothing.
+	//
+	// Corresponds with POST /deployment-requests/{id}/cancel (the `CancelDeploymentRequest` operationId).
+	CancelDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, params *CancelDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestComments List comments on a deployment request
+	//
+	// Lists the comments on the request, newest first.
+	//
+	// Corresponds with GET /deployment-requests/{id}/comments (the `ListDeploymentRequestComments` operationId).
+	ListDeploymentRequestComments(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequestCommentWithBody Comment on a deployment request
+	//
+	// Adds a comment, in any status of the request. Comments are not changed or deleted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+	CreateDeploymentRequestCommentWithBody(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDeploymentRequestComment Comment on a deployment request
+	//
+	// Adds a comment, in any status of the request. Comments are not changed or deleted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+	CreateDeploymentRequestComment(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, body CreateDeploymentRequestCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompleteDeploymentRequest Complete a deployment request
+	//
+	// Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+	// are done.
+	//
+	// Corresponds with POST /deployment-requests/{id}/complete (the `CompleteDeploymentRequest` operationId).
+	CompleteDeploymentRequest(ctx context.Context, id ApprovedDeploymentRequestID, params *CompleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeactivateDeploymentRequest Deactivate a deployment request
+	//
+	// Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+	//
+	// Corresponds with POST /deployment-requests/{id}/deactivate (the `DeactivateDeploymentRequest` operationId).
+	DeactivateDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, params *DeactivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestSteps List steps of a deployment request
+	//
+	// Lists the steps, newest first; show them by `phase` and `position`.
+	//
+	// Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
+	ListDeploymentRequestSteps(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestStepWithBody Add a step to a deployment request
+	//
+	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+	AddDeploymentRequestStepWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestStep Add a step to a deployment request
+	//
+	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+	AddDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, body AddDeploymentRequestStepJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveDeploymentRequestStep Remove a step from a deployment request
+	//
+	// Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/steps/{step_id} (the `RemoveDeploymentRequestStep` operationId).
+	RemoveDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompleteDeploymentRequestStep Complete a step
+	//
+	// Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/complete (the `CompleteDeploymentRequestStep` operationId).
+	CompleteDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *CompleteDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReopenDeploymentRequestStep Reopen a step
+	//
+	// Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/reopen (the `ReopenDeploymentRequestStep` operationId).
+	ReopenDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *ReopenDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeploymentRequestVersions List versions of a deployment request
+	//
+	// Lists the versions that the request names, at most one of each product, newest first.
+	//
+	// Corresponds with GET /deployment-requests/{id}/versions (the `ListDeploymentRequestVersions` operationId).
+	ListDeploymentRequestVersions(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestVersionWithBody Add a version to a deployment request
+	//
+	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+	// product replaces it. Adding a version that is in the request changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+	AddDeploymentRequestVersionWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDeploymentRequestVersion Add a version to a deployment request
+	//
+	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+	// product replaces it. Adding a version that is in the request changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+	AddDeploymentRequestVersion(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, body AddDeploymentRequestVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveDeploymentRequestVersion Remove a version from a deployment request
+	//
+	// Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/versions/{version_id} (the `RemoveDeploymentRequestVersion` operationId).
+	RemoveDeploymentRequestVersion(ctx context.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeploymentRules List deployment rules
 	//
@@ -7391,6 +8984,786 @@ func (c *Client) CreateDeploymentEventWithBody(ctx context.Context, params *Crea
 // Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
 func (c *Client) CreateDeploymentEvent(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateDeploymentEventRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestTemplates List deployment request templates
+//
+// Lists the account's templates, newest first.
+//
+// Corresponds with GET /deployment-request-templates/ (the `ListDeploymentRequestTemplates` operationId).
+func (c *Client) ListDeploymentRequestTemplates(ctx context.Context, params *ListDeploymentRequestTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestTemplatesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequestTemplateWithBody Create a deployment request template
+//
+// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+func (c *Client) CreateDeploymentRequestTemplateWithBody(ctx context.Context, params *CreateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestTemplateRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequestTemplate Create a deployment request template
+//
+// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+func (c *Client) CreateDeploymentRequestTemplate(ctx context.Context, params *CreateDeploymentRequestTemplateParams, body CreateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestTemplateRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDeploymentRequestTemplate Delete a deployment request template
+//
+// Deletes a template. Requests that were copied from it stay.
+//
+// Corresponds with DELETE /deployment-request-templates/{id} (the `DeleteDeploymentRequestTemplate` operationId).
+func (c *Client) DeleteDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, params *DeleteDeploymentRequestTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDeploymentRequestTemplateRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeploymentRequestTemplate Get a deployment request template
+//
+// Returns one template: what new requests are copied from.
+//
+// Corresponds with GET /deployment-request-templates/{id} (the `GetDeploymentRequestTemplate` operationId).
+func (c *Client) GetDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeploymentRequestTemplateRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRequestTemplateWithBody Update a deployment request template
+//
+// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+func (c *Client) UpdateDeploymentRequestTemplateWithBody(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequestTemplateRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRequestTemplate Update a deployment request template
+//
+// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+func (c *Client) UpdateDeploymentRequestTemplate(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, body UpdateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequestTemplateRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequests List deployment requests
+//
+// Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+// environment. A filter that matches nothing returns an empty list.
+//
+// Corresponds with GET /deployment-requests/ (the `ListDeploymentRequests` operationId).
+func (c *Client) ListDeploymentRequests(ctx context.Context, params *ListDeploymentRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequestWithBody Create a deployment request
+//
+// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+// activate it. With `template_id`, members that are absent are copied from the template.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+func (c *Client) CreateDeploymentRequestWithBody(ctx context.Context, params *CreateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequest Create a deployment request
+//
+// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+// activate it. With `template_id`, members that are absent are copied from the template.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+func (c *Client) CreateDeploymentRequest(ctx context.Context, params *CreateDeploymentRequestParams, body CreateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDeploymentRequest Delete a deployment request
+//
+// Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+//
+// Corresponds with DELETE /deployment-requests/{id} (the `DeleteDeploymentRequest` operationId).
+func (c *Client) DeleteDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *DeleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDeploymentRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDeploymentRequest Get a deployment request
+//
+// Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+// slots and steps change the `ETag`, too.
+//
+// Corresponds with GET /deployment-requests/{id} (the `GetDeploymentRequest` operationId).
+func (c *Client) GetDeploymentRequest(ctx context.Context, id DeploymentRequestID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeploymentRequestRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRequestWithBody Update a deployment request
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+// completed or cancelled: 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+func (c *Client) UpdateDeploymentRequestWithBody(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequestRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateDeploymentRequest Update a deployment request
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+// completed or cancelled: 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+func (c *Client) UpdateDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, body UpdateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequestRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateDeploymentRequest Activate a deployment request
+//
+// Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+// approved.
+//
+// Corresponds with POST /deployment-requests/{id}/activate (the `ActivateDeploymentRequest` operationId).
+func (c *Client) ActivateDeploymentRequest(ctx context.Context, id DeploymentRequestID, params *ActivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateDeploymentRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestActivity List the activity of a deployment request
+//
+// Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+//
+// Corresponds with GET /deployment-requests/{id}/activity (the `ListDeploymentRequestActivity` operationId).
+func (c *Client) ListDeploymentRequestActivity(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestActivityRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestApprovals List slots of a deployment request
+//
+// Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+//
+// Corresponds with GET /deployment-requests/{id}/approvals (the `ListDeploymentRequestApprovals` operationId).
+func (c *Client) ListDeploymentRequestApprovals(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestApprovalsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestApprovalWithBody Add a slot to a deployment request
+//
+// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+// once: otherwise the answer is 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+func (c *Client) AddDeploymentRequestApprovalWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestApprovalRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestApproval Add a slot to a deployment request
+//
+// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+// once: otherwise the answer is 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+func (c *Client) AddDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, body AddDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestApprovalRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveDeploymentRequestApproval Remove a slot from a deployment request
+//
+// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+//
+// Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
+func (c *Client) RemoveDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDeploymentRequestApprovalRequest(c.Server, id, slotID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveDeploymentRequestWithBody Approve a slot
+//
+// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+// that of the request which the user has seen; another one is 412.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+func (c *Client) ApproveDeploymentRequestWithBody(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveDeploymentRequestRequestWithBody(c.Server, id, slotID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveDeploymentRequest Approve a slot
+//
+// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+// that of the request which the user has seen; another one is 412.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+func (c *Client) ApproveDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, body ApproveDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveDeploymentRequestRequest(c.Server, id, slotID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectDeploymentRequestWithBody Reject a slot
+//
+// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+// required; otherwise it is like an approval.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+func (c *Client) RejectDeploymentRequestWithBody(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectDeploymentRequestRequestWithBody(c.Server, id, slotID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectDeploymentRequest Reject a slot
+//
+// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+// required; otherwise it is like an approval.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+func (c *Client) RejectDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, body RejectDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectDeploymentRequestRequest(c.Server, id, slotID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetDeploymentRequestApprovalWithBody Reset a rejected slot
+//
+// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+// rejected it, an admin or a release manager may do so.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+func (c *Client) ResetDeploymentRequestApprovalWithBody(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetDeploymentRequestApprovalRequestWithBody(c.Server, id, slotID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResetDeploymentRequestApproval Reset a rejected slot
+//
+// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+// rejected it, an admin or a release manager may do so.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+func (c *Client) ResetDeploymentRequestApproval(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, body ResetDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResetDeploymentRequestApprovalRequest(c.Server, id, slotID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelDeploymentRequest Cancel a deployment request
+//
+// Ends a request that is not completed. Cancelling it again changes nothing.
+//
+// Corresponds with POST /deployment-requests/{id}/cancel (the `CancelDeploymentRequest` operationId).
+func (c *Client) CancelDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, params *CancelDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelDeploymentRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestComments List comments on a deployment request
+//
+// Lists the comments on the request, newest first.
+//
+// Corresponds with GET /deployment-requests/{id}/comments (the `ListDeploymentRequestComments` operationId).
+func (c *Client) ListDeploymentRequestComments(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestCommentsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequestCommentWithBody Comment on a deployment request
+//
+// Adds a comment, in any status of the request. Comments are not changed or deleted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+func (c *Client) CreateDeploymentRequestCommentWithBody(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestCommentRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDeploymentRequestComment Comment on a deployment request
+//
+// Adds a comment, in any status of the request. Comments are not changed or deleted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+func (c *Client) CreateDeploymentRequestComment(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, body CreateDeploymentRequestCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDeploymentRequestCommentRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompleteDeploymentRequest Complete a deployment request
+//
+// Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+// are done.
+//
+// Corresponds with POST /deployment-requests/{id}/complete (the `CompleteDeploymentRequest` operationId).
+func (c *Client) CompleteDeploymentRequest(ctx context.Context, id ApprovedDeploymentRequestID, params *CompleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompleteDeploymentRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeactivateDeploymentRequest Deactivate a deployment request
+//
+// Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+//
+// Corresponds with POST /deployment-requests/{id}/deactivate (the `DeactivateDeploymentRequest` operationId).
+func (c *Client) DeactivateDeploymentRequest(ctx context.Context, id ActiveDeploymentRequestID, params *DeactivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeactivateDeploymentRequestRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestSteps List steps of a deployment request
+//
+// Lists the steps, newest first; show them by `phase` and `position`.
+//
+// Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
+func (c *Client) ListDeploymentRequestSteps(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestStepsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestStepWithBody Add a step to a deployment request
+//
+// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+func (c *Client) AddDeploymentRequestStepWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestStepRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestStep Add a step to a deployment request
+//
+// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+func (c *Client) AddDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, body AddDeploymentRequestStepJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestStepRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveDeploymentRequestStep Remove a step from a deployment request
+//
+// Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+//
+// Corresponds with DELETE /deployment-requests/{id}/steps/{step_id} (the `RemoveDeploymentRequestStep` operationId).
+func (c *Client) RemoveDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDeploymentRequestStepRequest(c.Server, id, stepID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompleteDeploymentRequestStep Complete a step
+//
+// Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+//
+// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/complete (the `CompleteDeploymentRequestStep` operationId).
+func (c *Client) CompleteDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *CompleteDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompleteDeploymentRequestStepRequest(c.Server, id, stepID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReopenDeploymentRequestStep Reopen a step
+//
+// Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+//
+// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/reopen (the `ReopenDeploymentRequestStep` operationId).
+func (c *Client) ReopenDeploymentRequestStep(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *ReopenDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReopenDeploymentRequestStepRequest(c.Server, id, stepID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeploymentRequestVersions List versions of a deployment request
+//
+// Lists the versions that the request names, at most one of each product, newest first.
+//
+// Corresponds with GET /deployment-requests/{id}/versions (the `ListDeploymentRequestVersions` operationId).
+func (c *Client) ListDeploymentRequestVersions(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentRequestVersionsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestVersionWithBody Add a version to a deployment request
+//
+// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+// product replaces it. Adding a version that is in the request changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+func (c *Client) AddDeploymentRequestVersionWithBody(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestVersionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDeploymentRequestVersion Add a version to a deployment request
+//
+// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+// product replaces it. Adding a version that is in the request changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+func (c *Client) AddDeploymentRequestVersion(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, body AddDeploymentRequestVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDeploymentRequestVersionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveDeploymentRequestVersion Remove a version from a deployment request
+//
+// Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+//
+// Corresponds with DELETE /deployment-requests/{id}/versions/{version_id} (the `RemoveDeploymentRequestVersion` operationId).
+func (c *Client) RemoveDeploymentRequestVersion(ctx context.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDeploymentRequestVersionRequest(c.Server, id, versionID)
 	if err != nil {
 		return nil, err
 	}
@@ -11177,6 +13550,1881 @@ func NewCreateDeploymentEventRequestWithBody(server string, params *CreateDeploy
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestTemplatesRequest constructs an http.Request for the ListDeploymentRequestTemplates method
+func NewListDeploymentRequestTemplatesRequest(server string, params *ListDeploymentRequestTemplatesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-request-templates/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDeploymentRequestTemplateRequest calls the generic CreateDeploymentRequestTemplate builder with application/json body
+func NewCreateDeploymentRequestTemplateRequest(server string, params *CreateDeploymentRequestTemplateParams, body CreateDeploymentRequestTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDeploymentRequestTemplateRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDeploymentRequestTemplateRequestWithBody constructs an http.Request for the CreateDeploymentRequestTemplate method, with any body, and a specified content type
+func NewCreateDeploymentRequestTemplateRequestWithBody(server string, params *CreateDeploymentRequestTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-request-templates/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteDeploymentRequestTemplateRequest constructs an http.Request for the DeleteDeploymentRequestTemplate method
+func NewDeleteDeploymentRequestTemplateRequest(server string, id DeploymentRequestTemplateID, params *DeleteDeploymentRequestTemplateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-request-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDeploymentRequestTemplateRequest constructs an http.Request for the GetDeploymentRequestTemplate method
+func NewGetDeploymentRequestTemplateRequest(server string, id DeploymentRequestTemplateID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-request-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateDeploymentRequestTemplateRequest calls the generic UpdateDeploymentRequestTemplate builder with application/json body
+func NewUpdateDeploymentRequestTemplateRequest(server string, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, body UpdateDeploymentRequestTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateDeploymentRequestTemplateRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateDeploymentRequestTemplateRequestWithBody constructs an http.Request for the UpdateDeploymentRequestTemplate method, with any body, and a specified content type
+func NewUpdateDeploymentRequestTemplateRequestWithBody(server string, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-request-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestsRequest constructs an http.Request for the ListDeploymentRequests method
+func NewListDeploymentRequestsRequest(server string, params *ListDeploymentRequestsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.VersionID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version_id", *params.VersionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EnvironmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment_id", *params.EnvironmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDeploymentRequestRequest calls the generic CreateDeploymentRequest builder with application/json body
+func NewCreateDeploymentRequestRequest(server string, params *CreateDeploymentRequestParams, body CreateDeploymentRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDeploymentRequestRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDeploymentRequestRequestWithBody constructs an http.Request for the CreateDeploymentRequest method, with any body, and a specified content type
+func NewCreateDeploymentRequestRequestWithBody(server string, params *CreateDeploymentRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteDeploymentRequestRequest constructs an http.Request for the DeleteDeploymentRequest method
+func NewDeleteDeploymentRequestRequest(server string, id DeploymentRequestID, params *DeleteDeploymentRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDeploymentRequestRequest constructs an http.Request for the GetDeploymentRequest method
+func NewGetDeploymentRequestRequest(server string, id DeploymentRequestID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateDeploymentRequestRequest calls the generic UpdateDeploymentRequest builder with application/json body
+func NewUpdateDeploymentRequestRequest(server string, id DeploymentRequestID, params *UpdateDeploymentRequestParams, body UpdateDeploymentRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateDeploymentRequestRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUpdateDeploymentRequestRequestWithBody constructs an http.Request for the UpdateDeploymentRequest method, with any body, and a specified content type
+func NewUpdateDeploymentRequestRequestWithBody(server string, id DeploymentRequestID, params *UpdateDeploymentRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewActivateDeploymentRequestRequest constructs an http.Request for the ActivateDeploymentRequest method
+func NewActivateDeploymentRequestRequest(server string, id DeploymentRequestID, params *ActivateDeploymentRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/activate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestActivityRequest constructs an http.Request for the ListDeploymentRequestActivity method
+func NewListDeploymentRequestActivityRequest(server string, id DeploymentRequestID, params *ListDeploymentRequestActivityParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/activity", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestApprovalsRequest constructs an http.Request for the ListDeploymentRequestApprovals method
+func NewListDeploymentRequestApprovalsRequest(server string, id DeploymentRequestID, params *ListDeploymentRequestApprovalsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDeploymentRequestApprovalRequest calls the generic AddDeploymentRequestApproval builder with application/json body
+func NewAddDeploymentRequestApprovalRequest(server string, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, body AddDeploymentRequestApprovalJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDeploymentRequestApprovalRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAddDeploymentRequestApprovalRequestWithBody constructs an http.Request for the AddDeploymentRequestApproval method, with any body, and a specified content type
+func NewAddDeploymentRequestApprovalRequestWithBody(server string, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveDeploymentRequestApprovalRequest constructs an http.Request for the RemoveDeploymentRequestApproval method
+func NewRemoveDeploymentRequestApprovalRequest(server string, id DeploymentRequestID, slotID DeploymentRequestSlotID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveDeploymentRequestRequest calls the generic ApproveDeploymentRequest builder with application/json body
+func NewApproveDeploymentRequestRequest(server string, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, body ApproveDeploymentRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveDeploymentRequestRequestWithBody(server, id, slotID, params, "application/json", bodyReader)
+}
+
+// NewApproveDeploymentRequestRequestWithBody constructs an http.Request for the ApproveDeploymentRequest method, with any body, and a specified content type
+func NewApproveDeploymentRequestRequestWithBody(server string, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals/%s/approve", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRejectDeploymentRequestRequest calls the generic RejectDeploymentRequest builder with application/json body
+func NewRejectDeploymentRequestRequest(server string, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, body RejectDeploymentRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRejectDeploymentRequestRequestWithBody(server, id, slotID, params, "application/json", bodyReader)
+}
+
+// NewRejectDeploymentRequestRequestWithBody constructs an http.Request for the RejectDeploymentRequest method, with any body, and a specified content type
+func NewRejectDeploymentRequestRequestWithBody(server string, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals/%s/reject", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResetDeploymentRequestApprovalRequest calls the generic ResetDeploymentRequestApproval builder with application/json body
+func NewResetDeploymentRequestApprovalRequest(server string, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, body ResetDeploymentRequestApprovalJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResetDeploymentRequestApprovalRequestWithBody(server, id, slotID, params, "application/json", bodyReader)
+}
+
+// NewResetDeploymentRequestApprovalRequestWithBody constructs an http.Request for the ResetDeploymentRequestApproval method, with any body, and a specified content type
+func NewResetDeploymentRequestApprovalRequestWithBody(server string, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/approvals/%s/reset", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelDeploymentRequestRequest constructs an http.Request for the CancelDeploymentRequest method
+func NewCancelDeploymentRequestRequest(server string, id ActiveDeploymentRequestID, params *CancelDeploymentRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestCommentsRequest constructs an http.Request for the ListDeploymentRequestComments method
+func NewListDeploymentRequestCommentsRequest(server string, id DeploymentRequestID, params *ListDeploymentRequestCommentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDeploymentRequestCommentRequest calls the generic CreateDeploymentRequestComment builder with application/json body
+func NewCreateDeploymentRequestCommentRequest(server string, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, body CreateDeploymentRequestCommentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDeploymentRequestCommentRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCreateDeploymentRequestCommentRequestWithBody constructs an http.Request for the CreateDeploymentRequestComment method, with any body, and a specified content type
+func NewCreateDeploymentRequestCommentRequestWithBody(server string, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCompleteDeploymentRequestRequest constructs an http.Request for the CompleteDeploymentRequest method
+func NewCompleteDeploymentRequestRequest(server string, id ApprovedDeploymentRequestID, params *CompleteDeploymentRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/complete", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeactivateDeploymentRequestRequest constructs an http.Request for the DeactivateDeploymentRequest method
+func NewDeactivateDeploymentRequestRequest(server string, id ActiveDeploymentRequestID, params *DeactivateDeploymentRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/deactivate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestStepsRequest constructs an http.Request for the ListDeploymentRequestSteps method
+func NewListDeploymentRequestStepsRequest(server string, id DeploymentRequestID, params *ListDeploymentRequestStepsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/steps", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDeploymentRequestStepRequest calls the generic AddDeploymentRequestStep builder with application/json body
+func NewAddDeploymentRequestStepRequest(server string, id DeploymentRequestID, params *AddDeploymentRequestStepParams, body AddDeploymentRequestStepJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDeploymentRequestStepRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAddDeploymentRequestStepRequestWithBody constructs an http.Request for the AddDeploymentRequestStep method, with any body, and a specified content type
+func NewAddDeploymentRequestStepRequestWithBody(server string, id DeploymentRequestID, params *AddDeploymentRequestStepParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/steps", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveDeploymentRequestStepRequest constructs an http.Request for the RemoveDeploymentRequestStep method
+func NewRemoveDeploymentRequestStepRequest(server string, id DeploymentRequestID, stepID DeploymentRequestStepID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "step_id", stepID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/steps/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCompleteDeploymentRequestStepRequest constructs an http.Request for the CompleteDeploymentRequestStep method
+func NewCompleteDeploymentRequestStepRequest(server string, id DeploymentRequestID, stepID DeploymentRequestStepID, params *CompleteDeploymentRequestStepParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "step_id", stepID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/steps/%s/complete", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReopenDeploymentRequestStepRequest constructs an http.Request for the ReopenDeploymentRequestStep method
+func NewReopenDeploymentRequestStepRequest(server string, id DeploymentRequestID, stepID DeploymentRequestStepID, params *ReopenDeploymentRequestStepParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "step_id", stepID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/steps/%s/reopen", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeploymentRequestVersionsRequest constructs an http.Request for the ListDeploymentRequestVersions method
+func NewListDeploymentRequestVersionsRequest(server string, id DeploymentRequestID, params *ListDeploymentRequestVersionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDeploymentRequestVersionRequest calls the generic AddDeploymentRequestVersion builder with application/json body
+func NewAddDeploymentRequestVersionRequest(server string, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, body AddDeploymentRequestVersionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDeploymentRequestVersionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAddDeploymentRequestVersionRequestWithBody constructs an http.Request for the AddDeploymentRequestVersion method, with any body, and a specified content type
+func NewAddDeploymentRequestVersionRequestWithBody(server string, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveDeploymentRequestVersionRequest constructs an http.Request for the RemoveDeploymentRequestVersion method
+func NewRemoveDeploymentRequestVersionRequest(server string, id DeploymentRequestID, versionID DeploymentRequestVersionID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version_id", versionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/deployment-requests/%s/versions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -16065,6 +20313,406 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /deployment-events/ (the `CreateDeploymentEvent` operationId).
 	CreateDeploymentEventWithResponse(ctx context.Context, params *CreateDeploymentEventParams, body CreateDeploymentEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentEventResponse, error)
 
+	// ListDeploymentRequestTemplatesWithResponse List deployment request templates
+	//
+	// Lists the account's templates, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-request-templates/ (the `ListDeploymentRequestTemplates` operationId).
+	ListDeploymentRequestTemplatesWithResponse(ctx context.Context, params *ListDeploymentRequestTemplatesParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestTemplatesResponse, error)
+
+	// CreateDeploymentRequestTemplateWithBodyWithResponse Create a deployment request template
+	//
+	// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+	CreateDeploymentRequestTemplateWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestTemplateResponse, error)
+
+	// CreateDeploymentRequestTemplateWithResponse Create a deployment request template
+	//
+	// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+	CreateDeploymentRequestTemplateWithResponse(ctx context.Context, params *CreateDeploymentRequestTemplateParams, body CreateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestTemplateResponse, error)
+
+	// DeleteDeploymentRequestTemplateWithResponse Delete a deployment request template
+	//
+	// Deletes a template. Requests that were copied from it stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-request-templates/{id} (the `DeleteDeploymentRequestTemplate` operationId).
+	DeleteDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *DeleteDeploymentRequestTemplateParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRequestTemplateResponse, error)
+
+	// GetDeploymentRequestTemplateWithResponse Get a deployment request template
+	//
+	// Returns one template: what new requests are copied from.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-request-templates/{id} (the `GetDeploymentRequestTemplate` operationId).
+	GetDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, reqEditors ...RequestEditorFn) (*GetDeploymentRequestTemplateResponse, error)
+
+	// UpdateDeploymentRequestTemplateWithBodyWithResponse Update a deployment request template
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+	UpdateDeploymentRequestTemplateWithBodyWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestTemplateResponse, error)
+
+	// UpdateDeploymentRequestTemplateWithResponse Update a deployment request template
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+	UpdateDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, body UpdateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestTemplateResponse, error)
+
+	// ListDeploymentRequestsWithResponse List deployment requests
+	//
+	// Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+	// environment. A filter that matches nothing returns an empty list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/ (the `ListDeploymentRequests` operationId).
+	ListDeploymentRequestsWithResponse(ctx context.Context, params *ListDeploymentRequestsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestsResponse, error)
+
+	// CreateDeploymentRequestWithBodyWithResponse Create a deployment request
+	//
+	// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+	// activate it. With `template_id`, members that are absent are copied from the template.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+	CreateDeploymentRequestWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestResponse, error)
+
+	// CreateDeploymentRequestWithResponse Create a deployment request
+	//
+	// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+	// activate it. With `template_id`, members that are absent are copied from the template.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+	CreateDeploymentRequestWithResponse(ctx context.Context, params *CreateDeploymentRequestParams, body CreateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestResponse, error)
+
+	// DeleteDeploymentRequestWithResponse Delete a deployment request
+	//
+	// Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-requests/{id} (the `DeleteDeploymentRequest` operationId).
+	DeleteDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *DeleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRequestResponse, error)
+
+	// GetDeploymentRequestWithResponse Get a deployment request
+	//
+	// Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+	// slots and steps change the `ETag`, too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id} (the `GetDeploymentRequest` operationId).
+	GetDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, reqEditors ...RequestEditorFn) (*GetDeploymentRequestResponse, error)
+
+	// UpdateDeploymentRequestWithBodyWithResponse Update a deployment request
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+	// completed or cancelled: 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+	UpdateDeploymentRequestWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestResponse, error)
+
+	// UpdateDeploymentRequestWithResponse Update a deployment request
+	//
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+	// completed or cancelled: 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+	UpdateDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, body UpdateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestResponse, error)
+
+	// ActivateDeploymentRequestWithResponse Activate a deployment request
+	//
+	// Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+	// approved.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/activate (the `ActivateDeploymentRequest` operationId).
+	ActivateDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *ActivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*ActivateDeploymentRequestResponse, error)
+
+	// ListDeploymentRequestActivityWithResponse List the activity of a deployment request
+	//
+	// Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id}/activity (the `ListDeploymentRequestActivity` operationId).
+	ListDeploymentRequestActivityWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestActivityParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestActivityResponse, error)
+
+	// ListDeploymentRequestApprovalsWithResponse List slots of a deployment request
+	//
+	// Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id}/approvals (the `ListDeploymentRequestApprovals` operationId).
+	ListDeploymentRequestApprovalsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestApprovalsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestApprovalsResponse, error)
+
+	// AddDeploymentRequestApprovalWithBodyWithResponse Add a slot to a deployment request
+	//
+	// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+	// once: otherwise the answer is 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+	AddDeploymentRequestApprovalWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestApprovalResponse, error)
+
+	// AddDeploymentRequestApprovalWithResponse Add a slot to a deployment request
+	//
+	// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+	// once: otherwise the answer is 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+	AddDeploymentRequestApprovalWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, body AddDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestApprovalResponse, error)
+
+	// RemoveDeploymentRequestApprovalWithResponse Remove a slot from a deployment request
+	//
+	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
+	RemoveDeploymentRequestApprovalWithResponse(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestApprovalResponse, error)
+
+	// ApproveDeploymentRequestWithBodyWithResponse Approve a slot
+	//
+	// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+	// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+	// that of the request which the user has seen; another one is 412.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+	ApproveDeploymentRequestWithBodyWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveDeploymentRequestResponse, error)
+
+	// ApproveDeploymentRequestWithResponse Approve a slot
+	//
+	// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+	// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+	// that of the request which the user has seen; another one is 412.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+	ApproveDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, body ApproveDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveDeploymentRequestResponse, error)
+
+	// RejectDeploymentRequestWithBodyWithResponse Reject a slot
+	//
+	// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+	// required; otherwise it is like an approval.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+	RejectDeploymentRequestWithBodyWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectDeploymentRequestResponse, error)
+
+	// RejectDeploymentRequestWithResponse Reject a slot
+	//
+	// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+	// required; otherwise it is like an approval.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+	RejectDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, body RejectDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectDeploymentRequestResponse, error)
+
+	// ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
+	//
+	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+	// rejected it, an admin or a release manager may do so.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+	ResetDeploymentRequestApprovalWithBodyWithResponse(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResetDeploymentRequestApprovalResponse, error)
+
+	// ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
+	//
+	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+	// rejected it, an admin or a release manager may do so.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+	ResetDeploymentRequestApprovalWithResponse(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, body ResetDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetDeploymentRequestApprovalResponse, error)
+
+	// CancelDeploymentRequestWithResponse Cancel a deployment request
+	//
+	// Ends a request that is not completed. Cancelling it again changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/cancel (the `CancelDeploymentRequest` operationId).
+	CancelDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, params *CancelDeploymentRequestParams, reqEditors ...RequestEditorFn) (*CancelDeploymentRequestResponse, error)
+
+	// ListDeploymentRequestCommentsWithResponse List comments on a deployment request
+	//
+	// Lists the comments on the request, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id}/comments (the `ListDeploymentRequestComments` operationId).
+	ListDeploymentRequestCommentsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestCommentsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestCommentsResponse, error)
+
+	// CreateDeploymentRequestCommentWithBodyWithResponse Comment on a deployment request
+	//
+	// Adds a comment, in any status of the request. Comments are not changed or deleted.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+	CreateDeploymentRequestCommentWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestCommentResponse, error)
+
+	// CreateDeploymentRequestCommentWithResponse Comment on a deployment request
+	//
+	// Adds a comment, in any status of the request. Comments are not changed or deleted.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+	CreateDeploymentRequestCommentWithResponse(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, body CreateDeploymentRequestCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestCommentResponse, error)
+
+	// CompleteDeploymentRequestWithResponse Complete a deployment request
+	//
+	// Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+	// are done.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/complete (the `CompleteDeploymentRequest` operationId).
+	CompleteDeploymentRequestWithResponse(ctx context.Context, id ApprovedDeploymentRequestID, params *CompleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*CompleteDeploymentRequestResponse, error)
+
+	// DeactivateDeploymentRequestWithResponse Deactivate a deployment request
+	//
+	// Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/deactivate (the `DeactivateDeploymentRequest` operationId).
+	DeactivateDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, params *DeactivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*DeactivateDeploymentRequestResponse, error)
+
+	// ListDeploymentRequestStepsWithResponse List steps of a deployment request
+	//
+	// Lists the steps, newest first; show them by `phase` and `position`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
+	ListDeploymentRequestStepsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestStepsResponse, error)
+
+	// AddDeploymentRequestStepWithBodyWithResponse Add a step to a deployment request
+	//
+	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+	AddDeploymentRequestStepWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestStepResponse, error)
+
+	// AddDeploymentRequestStepWithResponse Add a step to a deployment request
+	//
+	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+	AddDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, body AddDeploymentRequestStepJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestStepResponse, error)
+
+	// RemoveDeploymentRequestStepWithResponse Remove a step from a deployment request
+	//
+	// Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/steps/{step_id} (the `RemoveDeploymentRequestStep` operationId).
+	RemoveDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestStepResponse, error)
+
+	// CompleteDeploymentRequestStepWithResponse Complete a step
+	//
+	// Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/complete (the `CompleteDeploymentRequestStep` operationId).
+	CompleteDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *CompleteDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*CompleteDeploymentRequestStepResponse, error)
+
+	// ReopenDeploymentRequestStepWithResponse Reopen a step
+	//
+	// Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/reopen (the `ReopenDeploymentRequestStep` operationId).
+	ReopenDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *ReopenDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*ReopenDeploymentRequestStepResponse, error)
+
+	// ListDeploymentRequestVersionsWithResponse List versions of a deployment request
+	//
+	// Lists the versions that the request names, at most one of each product, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /deployment-requests/{id}/versions (the `ListDeploymentRequestVersions` operationId).
+	ListDeploymentRequestVersionsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestVersionsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestVersionsResponse, error)
+
+	// AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
+	//
+	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+	// product replaces it. Adding a version that is in the request changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+	AddDeploymentRequestVersionWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestVersionResponse, error)
+
+	// AddDeploymentRequestVersionWithResponse Add a version to a deployment request
+	//
+	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+	// product replaces it. Adding a version that is in the request changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+	AddDeploymentRequestVersionWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, body AddDeploymentRequestVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestVersionResponse, error)
+
+	// RemoveDeploymentRequestVersionWithResponse Remove a version from a deployment request
+	//
+	// Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /deployment-requests/{id}/versions/{version_id} (the `RemoveDeploymentRequestVersion` operationId).
+	RemoveDeploymentRequestVersionWithResponse(ctx context.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestVersionResponse, error)
+
 	// ListDeploymentRulesWithResponse List deployment rules
 	//
 	// Lists the account's rules, newest first, disabled ones included.
@@ -17335,7 +21983,10 @@ type RevokeAPIKeyResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -17365,7 +22016,10 @@ func (r RevokeAPIKeyResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RevokeAPIKeyResponse) GetJSON404() *Problem {
+func (r RevokeAPIKeyResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -18509,7 +23163,10 @@ type EndSessionResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -18537,7 +23194,10 @@ func (r EndSessionResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r EndSessionResponse) GetJSON404() *Problem {
+func (r EndSessionResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -20037,7 +24697,10 @@ type RevokeCalendarFeedResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -20065,7 +24728,10 @@ func (r RevokeCalendarFeedResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RevokeCalendarFeedResponse) GetJSON404() *Problem {
+func (r RevokeCalendarFeedResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -20472,6 +25138,3864 @@ func (r CreateDeploymentEventResponse) ContentType() string {
 	return ""
 }
 
+// ListDeploymentRequestTemplatesResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestTemplates
+type ListDeploymentRequestTemplatesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestTemplatesResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestTemplates
+type ListDeploymentRequestTemplatesResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestTemplatesResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestTemplates
+type ListDeploymentRequestTemplatesResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestTemplatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestTemplateList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestTemplatesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestTemplatesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestTemplatesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON200() *DeploymentRequestTemplateList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestTemplatesResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestTemplatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestTemplatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestTemplatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestTemplatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDeploymentRequestTemplateResponse201Headers the declared response headers of an HTTP 201 response for CreateDeploymentRequestTemplate
+type CreateDeploymentRequestTemplateResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateDeploymentRequestTemplateResponse401Headers the declared response headers of an HTTP 401 response for CreateDeploymentRequestTemplate
+type CreateDeploymentRequestTemplateResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateDeploymentRequestTemplateResponse429Headers the declared response headers of an HTTP 429 response for CreateDeploymentRequestTemplate
+type CreateDeploymentRequestTemplateResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateDeploymentRequestTemplateResponse503Headers the declared response headers of an HTTP 503 response for CreateDeploymentRequestTemplate
+type CreateDeploymentRequestTemplateResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateDeploymentRequestTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DeploymentRequestTemplate
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateDeploymentRequestTemplateResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateDeploymentRequestTemplateResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateDeploymentRequestTemplateResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateDeploymentRequestTemplateResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON201() *DeploymentRequestTemplate {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateDeploymentRequestTemplateResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDeploymentRequestTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDeploymentRequestTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDeploymentRequestTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDeploymentRequestTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteDeploymentRequestTemplateResponse401Headers the declared response headers of an HTTP 401 response for DeleteDeploymentRequestTemplate
+type DeleteDeploymentRequestTemplateResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteDeploymentRequestTemplateResponse429Headers the declared response headers of an HTTP 429 response for DeleteDeploymentRequestTemplate
+type DeleteDeploymentRequestTemplateResponse429Headers struct {
+	RetryAfter int
+}
+
+// DeleteDeploymentRequestTemplateResponse503Headers the declared response headers of an HTTP 503 response for DeleteDeploymentRequestTemplate
+type DeleteDeploymentRequestTemplateResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteDeploymentRequestTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteDeploymentRequestTemplateResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteDeploymentRequestTemplateResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteDeploymentRequestTemplateResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
+	return r.JSON404
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteDeploymentRequestTemplateResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDeploymentRequestTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDeploymentRequestTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDeploymentRequestTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDeploymentRequestTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDeploymentRequestTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetDeploymentRequestTemplate
+type GetDeploymentRequestTemplateResponse200Headers struct {
+	ETag string
+}
+
+// GetDeploymentRequestTemplateResponse401Headers the declared response headers of an HTTP 401 response for GetDeploymentRequestTemplate
+type GetDeploymentRequestTemplateResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetDeploymentRequestTemplateResponse429Headers the declared response headers of an HTTP 429 response for GetDeploymentRequestTemplate
+type GetDeploymentRequestTemplateResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetDeploymentRequestTemplateResponse503Headers the declared response headers of an HTTP 503 response for GetDeploymentRequestTemplate
+type GetDeploymentRequestTemplateResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetDeploymentRequestTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestTemplate
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDeploymentRequestTemplateResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetDeploymentRequestTemplateResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDeploymentRequestTemplateResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDeploymentRequestTemplateResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON200() *DeploymentRequestTemplate {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetDeploymentRequestTemplateResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeploymentRequestTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeploymentRequestTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeploymentRequestTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeploymentRequestTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateDeploymentRequestTemplateResponse200Headers the declared response headers of an HTTP 200 response for UpdateDeploymentRequestTemplate
+type UpdateDeploymentRequestTemplateResponse200Headers struct {
+	ETag string
+}
+
+// UpdateDeploymentRequestTemplateResponse401Headers the declared response headers of an HTTP 401 response for UpdateDeploymentRequestTemplate
+type UpdateDeploymentRequestTemplateResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateDeploymentRequestTemplateResponse429Headers the declared response headers of an HTTP 429 response for UpdateDeploymentRequestTemplate
+type UpdateDeploymentRequestTemplateResponse429Headers struct {
+	RetryAfter int
+}
+
+// UpdateDeploymentRequestTemplateResponse503Headers the declared response headers of an HTTP 503 response for UpdateDeploymentRequestTemplate
+type UpdateDeploymentRequestTemplateResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateDeploymentRequestTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestTemplate
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateDeploymentRequestTemplateResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateDeploymentRequestTemplateResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateDeploymentRequestTemplateResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateDeploymentRequestTemplateResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON200() *DeploymentRequestTemplate {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UpdateDeploymentRequestTemplateResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateDeploymentRequestTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateDeploymentRequestTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateDeploymentRequestTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateDeploymentRequestTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequests
+type ListDeploymentRequestsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequests
+type ListDeploymentRequestsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequests
+type ListDeploymentRequestsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON200() *DeploymentRequestList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDeploymentRequestResponse201Headers the declared response headers of an HTTP 201 response for CreateDeploymentRequest
+type CreateDeploymentRequestResponse201Headers struct {
+	ETag     string
+	Location string
+}
+
+// CreateDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for CreateDeploymentRequest
+type CreateDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for CreateDeploymentRequest
+type CreateDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for CreateDeploymentRequest
+type CreateDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DeploymentRequest
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateDeploymentRequestResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateDeploymentRequestResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON201() *DeploymentRequest {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for DeleteDeploymentRequest
+type DeleteDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for DeleteDeploymentRequest
+type DeleteDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// DeleteDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for DeleteDeploymentRequest
+type DeleteDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeleteDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteDeploymentRequestResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeleteDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for GetDeploymentRequest
+type GetDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// GetDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for GetDeploymentRequest
+type GetDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for GetDeploymentRequest
+type GetDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// GetDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for GetDeploymentRequest
+type GetDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for UpdateDeploymentRequest
+type UpdateDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// UpdateDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for UpdateDeploymentRequest
+type UpdateDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for UpdateDeploymentRequest
+type UpdateDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// UpdateDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for UpdateDeploymentRequest
+type UpdateDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type UpdateDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UpdateDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ActivateDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for ActivateDeploymentRequest
+type ActivateDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// ActivateDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for ActivateDeploymentRequest
+type ActivateDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ActivateDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for ActivateDeploymentRequest
+type ActivateDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// ActivateDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for ActivateDeploymentRequest
+type ActivateDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type ActivateDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ActivateDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ActivateDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ActivateDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ActivateDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ActivateDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ActivateDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActivateDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActivateDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActivateDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestActivityResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestActivity
+type ListDeploymentRequestActivityResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestActivityResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestActivity
+type ListDeploymentRequestActivityResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestActivityResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestActivity
+type ListDeploymentRequestActivityResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestActivityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestActivityList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestActivityResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestActivityResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestActivityResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON200() *DeploymentRequestActivityList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestActivityResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestActivityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestActivityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestActivityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestActivityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestApprovalsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestApprovals
+type ListDeploymentRequestApprovalsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestApprovalsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestApprovals
+type ListDeploymentRequestApprovalsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestApprovalsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestApprovals
+type ListDeploymentRequestApprovalsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestApprovalsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestApprovalList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestApprovalsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestApprovalsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestApprovalsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON200() *DeploymentRequestApprovalList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestApprovalsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestApprovalsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestApprovalsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestApprovalsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestApprovalsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddDeploymentRequestApprovalResponse401Headers the declared response headers of an HTTP 401 response for AddDeploymentRequestApproval
+type AddDeploymentRequestApprovalResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AddDeploymentRequestApprovalResponse429Headers the declared response headers of an HTTP 429 response for AddDeploymentRequestApproval
+type AddDeploymentRequestApprovalResponse429Headers struct {
+	RetryAfter int
+}
+
+// AddDeploymentRequestApprovalResponse503Headers the declared response headers of an HTTP 503 response for AddDeploymentRequestApproval
+type AddDeploymentRequestApprovalResponse503Headers struct {
+	RetryAfter int
+}
+
+type AddDeploymentRequestApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestApproval
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AddDeploymentRequestApprovalResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AddDeploymentRequestApprovalResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AddDeploymentRequestApprovalResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON200() *DeploymentRequestApproval {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r AddDeploymentRequestApprovalResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AddDeploymentRequestApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDeploymentRequestApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDeploymentRequestApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDeploymentRequestApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemoveDeploymentRequestApprovalResponse401Headers the declared response headers of an HTTP 401 response for RemoveDeploymentRequestApproval
+type RemoveDeploymentRequestApprovalResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RemoveDeploymentRequestApprovalResponse429Headers the declared response headers of an HTTP 429 response for RemoveDeploymentRequestApproval
+type RemoveDeploymentRequestApprovalResponse429Headers struct {
+	RetryAfter int
+}
+
+// RemoveDeploymentRequestApprovalResponse503Headers the declared response headers of an HTTP 503 response for RemoveDeploymentRequestApproval
+type RemoveDeploymentRequestApprovalResponse503Headers struct {
+	RetryAfter int
+}
+
+type RemoveDeploymentRequestApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RemoveDeploymentRequestApprovalResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RemoveDeploymentRequestApprovalResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RemoveDeploymentRequestApprovalResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RemoveDeploymentRequestApprovalResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveDeploymentRequestApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveDeploymentRequestApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveDeploymentRequestApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveDeploymentRequestApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ApproveDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for ApproveDeploymentRequest
+type ApproveDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ApproveDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for ApproveDeploymentRequest
+type ApproveDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// ApproveDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for ApproveDeploymentRequest
+type ApproveDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type ApproveDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestApproval
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ApproveDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApproveDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ApproveDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON200() *DeploymentRequestApproval {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ApproveDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RejectDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for RejectDeploymentRequest
+type RejectDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RejectDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for RejectDeploymentRequest
+type RejectDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// RejectDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for RejectDeploymentRequest
+type RejectDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type RejectDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestApproval
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RejectDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RejectDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RejectDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON200() *DeploymentRequestApproval {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RejectDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RejectDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RejectDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RejectDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RejectDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResetDeploymentRequestApprovalResponse401Headers the declared response headers of an HTTP 401 response for ResetDeploymentRequestApproval
+type ResetDeploymentRequestApprovalResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ResetDeploymentRequestApprovalResponse429Headers the declared response headers of an HTTP 429 response for ResetDeploymentRequestApproval
+type ResetDeploymentRequestApprovalResponse429Headers struct {
+	RetryAfter int
+}
+
+// ResetDeploymentRequestApprovalResponse503Headers the declared response headers of an HTTP 503 response for ResetDeploymentRequestApproval
+type ResetDeploymentRequestApprovalResponse503Headers struct {
+	RetryAfter int
+}
+
+type ResetDeploymentRequestApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestApproval
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ResetDeploymentRequestApprovalResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ResetDeploymentRequestApprovalResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResetDeploymentRequestApprovalResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON200() *DeploymentRequestApproval {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ResetDeploymentRequestApprovalResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResetDeploymentRequestApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResetDeploymentRequestApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResetDeploymentRequestApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResetDeploymentRequestApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for CancelDeploymentRequest
+type CancelDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// CancelDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for CancelDeploymentRequest
+type CancelDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CancelDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for CancelDeploymentRequest
+type CancelDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// CancelDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for CancelDeploymentRequest
+type CancelDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type CancelDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CancelDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CancelDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CancelDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestCommentsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestComments
+type ListDeploymentRequestCommentsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestCommentsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestComments
+type ListDeploymentRequestCommentsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestCommentsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestComments
+type ListDeploymentRequestCommentsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestCommentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestCommentList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestCommentsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestCommentsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestCommentsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON200() *DeploymentRequestCommentList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestCommentsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestCommentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestCommentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestCommentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestCommentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDeploymentRequestCommentResponse401Headers the declared response headers of an HTTP 401 response for CreateDeploymentRequestComment
+type CreateDeploymentRequestCommentResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateDeploymentRequestCommentResponse429Headers the declared response headers of an HTTP 429 response for CreateDeploymentRequestComment
+type CreateDeploymentRequestCommentResponse429Headers struct {
+	RetryAfter int
+}
+
+// CreateDeploymentRequestCommentResponse503Headers the declared response headers of an HTTP 503 response for CreateDeploymentRequestComment
+type CreateDeploymentRequestCommentResponse503Headers struct {
+	RetryAfter int
+}
+
+type CreateDeploymentRequestCommentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestComment
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateDeploymentRequestCommentResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateDeploymentRequestCommentResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateDeploymentRequestCommentResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON200() *DeploymentRequestComment {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreateDeploymentRequestCommentResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDeploymentRequestCommentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDeploymentRequestCommentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDeploymentRequestCommentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDeploymentRequestCommentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CompleteDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for CompleteDeploymentRequest
+type CompleteDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// CompleteDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for CompleteDeploymentRequest
+type CompleteDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CompleteDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for CompleteDeploymentRequest
+type CompleteDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// CompleteDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for CompleteDeploymentRequest
+type CompleteDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type CompleteDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CompleteDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CompleteDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CompleteDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CompleteDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CompleteDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CompleteDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompleteDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompleteDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompleteDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeactivateDeploymentRequestResponse200Headers the declared response headers of an HTTP 200 response for DeactivateDeploymentRequest
+type DeactivateDeploymentRequestResponse200Headers struct {
+	ETag string
+}
+
+// DeactivateDeploymentRequestResponse401Headers the declared response headers of an HTTP 401 response for DeactivateDeploymentRequest
+type DeactivateDeploymentRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeactivateDeploymentRequestResponse429Headers the declared response headers of an HTTP 429 response for DeactivateDeploymentRequest
+type DeactivateDeploymentRequestResponse429Headers struct {
+	RetryAfter int
+}
+
+// DeactivateDeploymentRequestResponse503Headers the declared response headers of an HTTP 503 response for DeactivateDeploymentRequest
+type DeactivateDeploymentRequestResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeactivateDeploymentRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *PreconditionFailed
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DeactivateDeploymentRequestResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeactivateDeploymentRequestResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeactivateDeploymentRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeactivateDeploymentRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON200() *DeploymentRequest {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON412() *PreconditionFailed {
+	return r.JSON412
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DeactivateDeploymentRequestResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeactivateDeploymentRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeactivateDeploymentRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeactivateDeploymentRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeactivateDeploymentRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestStepsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestSteps
+type ListDeploymentRequestStepsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestStepsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestSteps
+type ListDeploymentRequestStepsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestStepsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestSteps
+type ListDeploymentRequestStepsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestStepsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestStepList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestStepsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestStepsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestStepsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON200() *DeploymentRequestStepList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestStepsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestStepsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestStepsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestStepsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestStepsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddDeploymentRequestStepResponse401Headers the declared response headers of an HTTP 401 response for AddDeploymentRequestStep
+type AddDeploymentRequestStepResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AddDeploymentRequestStepResponse429Headers the declared response headers of an HTTP 429 response for AddDeploymentRequestStep
+type AddDeploymentRequestStepResponse429Headers struct {
+	RetryAfter int
+}
+
+// AddDeploymentRequestStepResponse503Headers the declared response headers of an HTTP 503 response for AddDeploymentRequestStep
+type AddDeploymentRequestStepResponse503Headers struct {
+	RetryAfter int
+}
+
+type AddDeploymentRequestStepResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestStep
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AddDeploymentRequestStepResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AddDeploymentRequestStepResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AddDeploymentRequestStepResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON200() *DeploymentRequestStep {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r AddDeploymentRequestStepResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AddDeploymentRequestStepResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDeploymentRequestStepResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDeploymentRequestStepResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDeploymentRequestStepResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemoveDeploymentRequestStepResponse401Headers the declared response headers of an HTTP 401 response for RemoveDeploymentRequestStep
+type RemoveDeploymentRequestStepResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RemoveDeploymentRequestStepResponse429Headers the declared response headers of an HTTP 429 response for RemoveDeploymentRequestStep
+type RemoveDeploymentRequestStepResponse429Headers struct {
+	RetryAfter int
+}
+
+// RemoveDeploymentRequestStepResponse503Headers the declared response headers of an HTTP 503 response for RemoveDeploymentRequestStep
+type RemoveDeploymentRequestStepResponse503Headers struct {
+	RetryAfter int
+}
+
+type RemoveDeploymentRequestStepResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RemoveDeploymentRequestStepResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RemoveDeploymentRequestStepResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RemoveDeploymentRequestStepResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RemoveDeploymentRequestStepResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveDeploymentRequestStepResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveDeploymentRequestStepResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveDeploymentRequestStepResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveDeploymentRequestStepResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CompleteDeploymentRequestStepResponse401Headers the declared response headers of an HTTP 401 response for CompleteDeploymentRequestStep
+type CompleteDeploymentRequestStepResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CompleteDeploymentRequestStepResponse429Headers the declared response headers of an HTTP 429 response for CompleteDeploymentRequestStep
+type CompleteDeploymentRequestStepResponse429Headers struct {
+	RetryAfter int
+}
+
+// CompleteDeploymentRequestStepResponse503Headers the declared response headers of an HTTP 503 response for CompleteDeploymentRequestStep
+type CompleteDeploymentRequestStepResponse503Headers struct {
+	RetryAfter int
+}
+
+type CompleteDeploymentRequestStepResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestStep
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CompleteDeploymentRequestStepResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CompleteDeploymentRequestStepResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CompleteDeploymentRequestStepResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON200() *DeploymentRequestStep {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CompleteDeploymentRequestStepResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CompleteDeploymentRequestStepResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompleteDeploymentRequestStepResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompleteDeploymentRequestStepResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompleteDeploymentRequestStepResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReopenDeploymentRequestStepResponse401Headers the declared response headers of an HTTP 401 response for ReopenDeploymentRequestStep
+type ReopenDeploymentRequestStepResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReopenDeploymentRequestStepResponse429Headers the declared response headers of an HTTP 429 response for ReopenDeploymentRequestStep
+type ReopenDeploymentRequestStepResponse429Headers struct {
+	RetryAfter int
+}
+
+// ReopenDeploymentRequestStepResponse503Headers the declared response headers of an HTTP 503 response for ReopenDeploymentRequestStep
+type ReopenDeploymentRequestStepResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReopenDeploymentRequestStepResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentRequestStep
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReopenDeploymentRequestStepResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReopenDeploymentRequestStepResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReopenDeploymentRequestStepResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON200() *DeploymentRequestStep {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReopenDeploymentRequestStepResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReopenDeploymentRequestStepResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReopenDeploymentRequestStepResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReopenDeploymentRequestStepResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReopenDeploymentRequestStepResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDeploymentRequestVersionsResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRequestVersions
+type ListDeploymentRequestVersionsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListDeploymentRequestVersionsResponse429Headers the declared response headers of an HTTP 429 response for ListDeploymentRequestVersions
+type ListDeploymentRequestVersionsResponse429Headers struct {
+	RetryAfter int
+}
+
+// ListDeploymentRequestVersionsResponse503Headers the declared response headers of an HTTP 503 response for ListDeploymentRequestVersions
+type ListDeploymentRequestVersionsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListDeploymentRequestVersionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListDeploymentRequestVersionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListDeploymentRequestVersionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListDeploymentRequestVersionsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON200() *VersionList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListDeploymentRequestVersionsResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentRequestVersionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentRequestVersionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentRequestVersionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentRequestVersionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddDeploymentRequestVersionResponse401Headers the declared response headers of an HTTP 401 response for AddDeploymentRequestVersion
+type AddDeploymentRequestVersionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AddDeploymentRequestVersionResponse429Headers the declared response headers of an HTTP 429 response for AddDeploymentRequestVersion
+type AddDeploymentRequestVersionResponse429Headers struct {
+	RetryAfter int
+}
+
+// AddDeploymentRequestVersionResponse503Headers the declared response headers of an HTTP 503 response for AddDeploymentRequestVersion
+type AddDeploymentRequestVersionResponse503Headers struct {
+	RetryAfter int
+}
+
+type AddDeploymentRequestVersionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Version
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *NotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AddDeploymentRequestVersionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AddDeploymentRequestVersionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AddDeploymentRequestVersionResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON200() *Version {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON400() *BadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON404() *NotFound {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON415() *UnsupportedMediaType {
+	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r AddDeploymentRequestVersionResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AddDeploymentRequestVersionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDeploymentRequestVersionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDeploymentRequestVersionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDeploymentRequestVersionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemoveDeploymentRequestVersionResponse401Headers the declared response headers of an HTTP 401 response for RemoveDeploymentRequestVersion
+type RemoveDeploymentRequestVersionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RemoveDeploymentRequestVersionResponse429Headers the declared response headers of an HTTP 429 response for RemoveDeploymentRequestVersion
+type RemoveDeploymentRequestVersionResponse429Headers struct {
+	RetryAfter int
+}
+
+// RemoveDeploymentRequestVersionResponse503Headers the declared response headers of an HTTP 503 response for RemoveDeploymentRequestVersion
+type RemoveDeploymentRequestVersionResponse503Headers struct {
+	RetryAfter int
+}
+
+type RemoveDeploymentRequestVersionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Forbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Conflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *UnprocessableEntity
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *TooManyRequests
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalServerError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RemoveDeploymentRequestVersionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RemoveDeploymentRequestVersionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RemoveDeploymentRequestVersionResponse503Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON403() *Forbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON409() *Conflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON422() *UnprocessableEntity {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON429() *TooManyRequests {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON500() *InternalServerError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RemoveDeploymentRequestVersionResponse) GetJSON503() *ServiceUnavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveDeploymentRequestVersionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveDeploymentRequestVersionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveDeploymentRequestVersionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveDeploymentRequestVersionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListDeploymentRulesResponse401Headers the declared response headers of an HTTP 401 response for ListDeploymentRules
 type ListDeploymentRulesResponse401Headers struct {
 	WWWAuthenticate string
@@ -20836,7 +29360,10 @@ type DeleteDeploymentRuleResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -20866,7 +29393,10 @@ func (r DeleteDeploymentRuleResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteDeploymentRuleResponse) GetJSON404() *Problem {
+func (r DeleteDeploymentRuleResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -23031,7 +31561,10 @@ type DeleteEnvironmentResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -23061,7 +31594,10 @@ func (r DeleteEnvironmentResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteEnvironmentResponse) GetJSON404() *Problem {
+func (r DeleteEnvironmentResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -23975,7 +32511,10 @@ type DeleteNotificationChannelResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -24005,7 +32544,10 @@ func (r DeleteNotificationChannelResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteNotificationChannelResponse) GetJSON404() *Problem {
+func (r DeleteNotificationChannelResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -25024,7 +33566,10 @@ type DeleteNotificationPreferenceResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -25054,7 +33599,10 @@ func (r DeleteNotificationPreferenceResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteNotificationPreferenceResponse) GetJSON404() *Problem {
+func (r DeleteNotificationPreferenceResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -25795,7 +34343,10 @@ type DeleteProductResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -25825,7 +34376,10 @@ func (r DeleteProductResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteProductResponse) GetJSON404() *Problem {
+func (r DeleteProductResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -26441,7 +34995,10 @@ type DeleteReleaseResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON412 the response for an HTTP 412 `application/json` response
 	JSON412 *PreconditionFailed
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -26471,7 +35028,10 @@ func (r DeleteReleaseResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r DeleteReleaseResponse) GetJSON404() *Problem {
+func (r DeleteReleaseResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -27163,7 +35723,10 @@ type RemoveReleaseVersionResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Conflict
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -27193,7 +35756,10 @@ func (r RemoveReleaseVersionResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RemoveReleaseVersionResponse) GetJSON404() *Problem {
+func (r RemoveReleaseVersionResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -28941,7 +37507,10 @@ type RevokeVersionApprovalResponse struct {
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
-	JSON404 *Problem
+	JSON404 *struct {
+		// Detail What the problem is.
+		Detail string `json:"detail"`
+	}
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *UnprocessableEntity
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -28969,7 +37538,10 @@ func (r RevokeVersionApprovalResponse) GetJSON403() *Forbidden {
 }
 
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
-func (r RevokeVersionApprovalResponse) GetJSON404() *Problem {
+func (r RevokeVersionApprovalResponse) GetJSON404() *struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+} {
 	return r.JSON404
 }
 
@@ -29753,6 +38325,658 @@ func (c *ClientWithResponses) CreateDeploymentEventWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseCreateDeploymentEventResponse(rsp)
+}
+
+// ListDeploymentRequestTemplatesWithResponse List deployment request templates
+//
+// Lists the account's templates, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-request-templates/ (the `ListDeploymentRequestTemplates` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestTemplatesWithResponse(ctx context.Context, params *ListDeploymentRequestTemplatesParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestTemplatesResponse, error) {
+	rsp, err := c.ListDeploymentRequestTemplates(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestTemplatesResponse(rsp)
+}
+
+// CreateDeploymentRequestTemplateWithBodyWithResponse Create a deployment request template
+//
+// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestTemplateWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.CreateDeploymentRequestTemplateWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestTemplateResponse(rsp)
+}
+
+// CreateDeploymentRequestTemplateWithResponse Create a deployment request template
+//
+// Creates a template. Its name must not be taken by another one, ignoring case: 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-request-templates/ (the `CreateDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestTemplateWithResponse(ctx context.Context, params *CreateDeploymentRequestTemplateParams, body CreateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.CreateDeploymentRequestTemplate(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestTemplateResponse(rsp)
+}
+
+// DeleteDeploymentRequestTemplateWithResponse Delete a deployment request template
+//
+// Deletes a template. Requests that were copied from it stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-request-templates/{id} (the `DeleteDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) DeleteDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *DeleteDeploymentRequestTemplateParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.DeleteDeploymentRequestTemplate(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDeploymentRequestTemplateResponse(rsp)
+}
+
+// GetDeploymentRequestTemplateWithResponse Get a deployment request template
+//
+// Returns one template: what new requests are copied from.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-request-templates/{id} (the `GetDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) GetDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, reqEditors ...RequestEditorFn) (*GetDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.GetDeploymentRequestTemplate(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeploymentRequestTemplateResponse(rsp)
+}
+
+// UpdateDeploymentRequestTemplateWithBodyWithResponse Update a deployment request template
+//
+// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRequestTemplateWithBodyWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.UpdateDeploymentRequestTemplateWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRequestTemplateResponse(rsp)
+}
+
+// UpdateDeploymentRequestTemplateWithResponse Update a deployment request template
+//
+// Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-request-templates/{id} (the `UpdateDeploymentRequestTemplate` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRequestTemplateWithResponse(ctx context.Context, id DeploymentRequestTemplateID, params *UpdateDeploymentRequestTemplateParams, body UpdateDeploymentRequestTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestTemplateResponse, error) {
+	rsp, err := c.UpdateDeploymentRequestTemplate(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRequestTemplateResponse(rsp)
+}
+
+// ListDeploymentRequestsWithResponse List deployment requests
+//
+// Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+// environment. A filter that matches nothing returns an empty list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/ (the `ListDeploymentRequests` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestsWithResponse(ctx context.Context, params *ListDeploymentRequestsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestsResponse, error) {
+	rsp, err := c.ListDeploymentRequests(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestsResponse(rsp)
+}
+
+// CreateDeploymentRequestWithBodyWithResponse Create a deployment request
+//
+// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+// activate it. With `template_id`, members that are absent are copied from the template.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestWithBodyWithResponse(ctx context.Context, params *CreateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestResponse, error) {
+	rsp, err := c.CreateDeploymentRequestWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestResponse(rsp)
+}
+
+// CreateDeploymentRequestWithResponse Create a deployment request
+//
+// Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+// activate it. With `template_id`, members that are absent are copied from the template.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/ (the `CreateDeploymentRequest` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestWithResponse(ctx context.Context, params *CreateDeploymentRequestParams, body CreateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestResponse, error) {
+	rsp, err := c.CreateDeploymentRequest(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestResponse(rsp)
+}
+
+// DeleteDeploymentRequestWithResponse Delete a deployment request
+//
+// Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-requests/{id} (the `DeleteDeploymentRequest` operationId).
+func (c *ClientWithResponses) DeleteDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *DeleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentRequestResponse, error) {
+	rsp, err := c.DeleteDeploymentRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDeploymentRequestResponse(rsp)
+}
+
+// GetDeploymentRequestWithResponse Get a deployment request
+//
+// Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+// slots and steps change the `ETag`, too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id} (the `GetDeploymentRequest` operationId).
+func (c *ClientWithResponses) GetDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, reqEditors ...RequestEditorFn) (*GetDeploymentRequestResponse, error) {
+	rsp, err := c.GetDeploymentRequest(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeploymentRequestResponse(rsp)
+}
+
+// UpdateDeploymentRequestWithBodyWithResponse Update a deployment request
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+// completed or cancelled: 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRequestWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestResponse, error) {
+	rsp, err := c.UpdateDeploymentRequestWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRequestResponse(rsp)
+}
+
+// UpdateDeploymentRequestWithResponse Update a deployment request
+//
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+// completed or cancelled: 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /deployment-requests/{id} (the `UpdateDeploymentRequest` operationId).
+func (c *ClientWithResponses) UpdateDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *UpdateDeploymentRequestParams, body UpdateDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentRequestResponse, error) {
+	rsp, err := c.UpdateDeploymentRequest(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateDeploymentRequestResponse(rsp)
+}
+
+// ActivateDeploymentRequestWithResponse Activate a deployment request
+//
+// Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+// approved.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/activate (the `ActivateDeploymentRequest` operationId).
+func (c *ClientWithResponses) ActivateDeploymentRequestWithResponse(ctx context.Context, id DeploymentRequestID, params *ActivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*ActivateDeploymentRequestResponse, error) {
+	rsp, err := c.ActivateDeploymentRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateDeploymentRequestResponse(rsp)
+}
+
+// ListDeploymentRequestActivityWithResponse List the activity of a deployment request
+//
+// Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id}/activity (the `ListDeploymentRequestActivity` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestActivityWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestActivityParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestActivityResponse, error) {
+	rsp, err := c.ListDeploymentRequestActivity(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestActivityResponse(rsp)
+}
+
+// ListDeploymentRequestApprovalsWithResponse List slots of a deployment request
+//
+// Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id}/approvals (the `ListDeploymentRequestApprovals` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestApprovalsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestApprovalsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestApprovalsResponse, error) {
+	rsp, err := c.ListDeploymentRequestApprovals(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestApprovalsResponse(rsp)
+}
+
+// AddDeploymentRequestApprovalWithBodyWithResponse Add a slot to a deployment request
+//
+// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+// once: otherwise the answer is 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestApprovalWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestApprovalResponse, error) {
+	rsp, err := c.AddDeploymentRequestApprovalWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestApprovalResponse(rsp)
+}
+
+// AddDeploymentRequestApprovalWithResponse Add a slot to a deployment request
+//
+// Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+// once: otherwise the answer is 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals (the `AddDeploymentRequestApproval` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestApprovalWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestApprovalParams, body AddDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestApprovalResponse, error) {
+	rsp, err := c.AddDeploymentRequestApproval(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestApprovalResponse(rsp)
+}
+
+// RemoveDeploymentRequestApprovalWithResponse Remove a slot from a deployment request
+//
+// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
+func (c *ClientWithResponses) RemoveDeploymentRequestApprovalWithResponse(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestApprovalResponse, error) {
+	rsp, err := c.RemoveDeploymentRequestApproval(ctx, id, slotID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveDeploymentRequestApprovalResponse(rsp)
+}
+
+// ApproveDeploymentRequestWithBodyWithResponse Approve a slot
+//
+// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+// that of the request which the user has seen; another one is 412.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+func (c *ClientWithResponses) ApproveDeploymentRequestWithBodyWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveDeploymentRequestResponse, error) {
+	rsp, err := c.ApproveDeploymentRequestWithBody(ctx, id, slotID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveDeploymentRequestResponse(rsp)
+}
+
+// ApproveDeploymentRequestWithResponse Approve a slot
+//
+// Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+// Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+// that of the request which the user has seen; another one is 412.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/approve (the `ApproveDeploymentRequest` operationId).
+func (c *ClientWithResponses) ApproveDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *ApproveDeploymentRequestParams, body ApproveDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveDeploymentRequestResponse, error) {
+	rsp, err := c.ApproveDeploymentRequest(ctx, id, slotID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveDeploymentRequestResponse(rsp)
+}
+
+// RejectDeploymentRequestWithBodyWithResponse Reject a slot
+//
+// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+// required; otherwise it is like an approval.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+func (c *ClientWithResponses) RejectDeploymentRequestWithBodyWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectDeploymentRequestResponse, error) {
+	rsp, err := c.RejectDeploymentRequestWithBody(ctx, id, slotID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectDeploymentRequestResponse(rsp)
+}
+
+// RejectDeploymentRequestWithResponse Reject a slot
+//
+// Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+// required; otherwise it is like an approval.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reject (the `RejectDeploymentRequest` operationId).
+func (c *ClientWithResponses) RejectDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params *RejectDeploymentRequestParams, body RejectDeploymentRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectDeploymentRequestResponse, error) {
+	rsp, err := c.RejectDeploymentRequest(ctx, id, slotID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectDeploymentRequestResponse(rsp)
+}
+
+// ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
+//
+// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+// rejected it, an admin or a release manager may do so.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+func (c *ClientWithResponses) ResetDeploymentRequestApprovalWithBodyWithResponse(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResetDeploymentRequestApprovalResponse, error) {
+	rsp, err := c.ResetDeploymentRequestApprovalWithBody(ctx, id, slotID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResetDeploymentRequestApprovalResponse(rsp)
+}
+
+// ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
+//
+// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+// rejected it, an admin or a release manager may do so.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/approvals/{slot_id}/reset (the `ResetDeploymentRequestApproval` operationId).
+func (c *ClientWithResponses) ResetDeploymentRequestApprovalWithResponse(ctx context.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params *ResetDeploymentRequestApprovalParams, body ResetDeploymentRequestApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetDeploymentRequestApprovalResponse, error) {
+	rsp, err := c.ResetDeploymentRequestApproval(ctx, id, slotID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResetDeploymentRequestApprovalResponse(rsp)
+}
+
+// CancelDeploymentRequestWithResponse Cancel a deployment request
+//
+// Ends a request that is not completed. Cancelling it again changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/cancel (the `CancelDeploymentRequest` operationId).
+func (c *ClientWithResponses) CancelDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, params *CancelDeploymentRequestParams, reqEditors ...RequestEditorFn) (*CancelDeploymentRequestResponse, error) {
+	rsp, err := c.CancelDeploymentRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelDeploymentRequestResponse(rsp)
+}
+
+// ListDeploymentRequestCommentsWithResponse List comments on a deployment request
+//
+// Lists the comments on the request, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id}/comments (the `ListDeploymentRequestComments` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestCommentsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestCommentsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestCommentsResponse, error) {
+	rsp, err := c.ListDeploymentRequestComments(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestCommentsResponse(rsp)
+}
+
+// CreateDeploymentRequestCommentWithBodyWithResponse Comment on a deployment request
+//
+// Adds a comment, in any status of the request. Comments are not changed or deleted.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestCommentWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestCommentResponse, error) {
+	rsp, err := c.CreateDeploymentRequestCommentWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestCommentResponse(rsp)
+}
+
+// CreateDeploymentRequestCommentWithResponse Comment on a deployment request
+//
+// Adds a comment, in any status of the request. Comments are not changed or deleted.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/comments (the `CreateDeploymentRequestComment` operationId).
+func (c *ClientWithResponses) CreateDeploymentRequestCommentWithResponse(ctx context.Context, id DeploymentRequestID, params *CreateDeploymentRequestCommentParams, body CreateDeploymentRequestCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDeploymentRequestCommentResponse, error) {
+	rsp, err := c.CreateDeploymentRequestComment(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDeploymentRequestCommentResponse(rsp)
+}
+
+// CompleteDeploymentRequestWithResponse Complete a deployment request
+//
+// Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+// are done.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/complete (the `CompleteDeploymentRequest` operationId).
+func (c *ClientWithResponses) CompleteDeploymentRequestWithResponse(ctx context.Context, id ApprovedDeploymentRequestID, params *CompleteDeploymentRequestParams, reqEditors ...RequestEditorFn) (*CompleteDeploymentRequestResponse, error) {
+	rsp, err := c.CompleteDeploymentRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompleteDeploymentRequestResponse(rsp)
+}
+
+// DeactivateDeploymentRequestWithResponse Deactivate a deployment request
+//
+// Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/deactivate (the `DeactivateDeploymentRequest` operationId).
+func (c *ClientWithResponses) DeactivateDeploymentRequestWithResponse(ctx context.Context, id ActiveDeploymentRequestID, params *DeactivateDeploymentRequestParams, reqEditors ...RequestEditorFn) (*DeactivateDeploymentRequestResponse, error) {
+	rsp, err := c.DeactivateDeploymentRequest(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeactivateDeploymentRequestResponse(rsp)
+}
+
+// ListDeploymentRequestStepsWithResponse List steps of a deployment request
+//
+// Lists the steps, newest first; show them by `phase` and `position`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestStepsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestStepsResponse, error) {
+	rsp, err := c.ListDeploymentRequestSteps(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestStepsResponse(rsp)
+}
+
+// AddDeploymentRequestStepWithBodyWithResponse Add a step to a deployment request
+//
+// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestStepWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestStepResponse, error) {
+	rsp, err := c.AddDeploymentRequestStepWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestStepResponse(rsp)
+}
+
+// AddDeploymentRequestStepWithResponse Add a step to a deployment request
+//
+// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/steps (the `AddDeploymentRequestStep` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestStepParams, body AddDeploymentRequestStepJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestStepResponse, error) {
+	rsp, err := c.AddDeploymentRequestStep(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestStepResponse(rsp)
+}
+
+// RemoveDeploymentRequestStepWithResponse Remove a step from a deployment request
+//
+// Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-requests/{id}/steps/{step_id} (the `RemoveDeploymentRequestStep` operationId).
+func (c *ClientWithResponses) RemoveDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestStepResponse, error) {
+	rsp, err := c.RemoveDeploymentRequestStep(ctx, id, stepID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveDeploymentRequestStepResponse(rsp)
+}
+
+// CompleteDeploymentRequestStepWithResponse Complete a step
+//
+// Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/complete (the `CompleteDeploymentRequestStep` operationId).
+func (c *ClientWithResponses) CompleteDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *CompleteDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*CompleteDeploymentRequestStepResponse, error) {
+	rsp, err := c.CompleteDeploymentRequestStep(ctx, id, stepID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompleteDeploymentRequestStepResponse(rsp)
+}
+
+// ReopenDeploymentRequestStepWithResponse Reopen a step
+//
+// Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/steps/{step_id}/reopen (the `ReopenDeploymentRequestStep` operationId).
+func (c *ClientWithResponses) ReopenDeploymentRequestStepWithResponse(ctx context.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params *ReopenDeploymentRequestStepParams, reqEditors ...RequestEditorFn) (*ReopenDeploymentRequestStepResponse, error) {
+	rsp, err := c.ReopenDeploymentRequestStep(ctx, id, stepID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReopenDeploymentRequestStepResponse(rsp)
+}
+
+// ListDeploymentRequestVersionsWithResponse List versions of a deployment request
+//
+// Lists the versions that the request names, at most one of each product, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /deployment-requests/{id}/versions (the `ListDeploymentRequestVersions` operationId).
+func (c *ClientWithResponses) ListDeploymentRequestVersionsWithResponse(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestVersionsParams, reqEditors ...RequestEditorFn) (*ListDeploymentRequestVersionsResponse, error) {
+	rsp, err := c.ListDeploymentRequestVersions(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentRequestVersionsResponse(rsp)
+}
+
+// AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
+//
+// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+// product replaces it. Adding a version that is in the request changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestVersionWithBodyWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDeploymentRequestVersionResponse, error) {
+	rsp, err := c.AddDeploymentRequestVersionWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestVersionResponse(rsp)
+}
+
+// AddDeploymentRequestVersionWithResponse Add a version to a deployment request
+//
+// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+// product replaces it. Adding a version that is in the request changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /deployment-requests/{id}/versions (the `AddDeploymentRequestVersion` operationId).
+func (c *ClientWithResponses) AddDeploymentRequestVersionWithResponse(ctx context.Context, id DeploymentRequestID, params *AddDeploymentRequestVersionParams, body AddDeploymentRequestVersionJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDeploymentRequestVersionResponse, error) {
+	rsp, err := c.AddDeploymentRequestVersion(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDeploymentRequestVersionResponse(rsp)
+}
+
+// RemoveDeploymentRequestVersionWithResponse Remove a version from a deployment request
+//
+// Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /deployment-requests/{id}/versions/{version_id} (the `RemoveDeploymentRequestVersion` operationId).
+func (c *ClientWithResponses) RemoveDeploymentRequestVersionWithResponse(ctx context.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID, reqEditors ...RequestEditorFn) (*RemoveDeploymentRequestVersionResponse, error) {
+	rsp, err := c.RemoveDeploymentRequestVersion(ctx, id, versionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveDeploymentRequestVersionResponse(rsp)
 }
 
 // ListDeploymentRulesWithResponse List deployment rules
@@ -31629,7 +40853,10 @@ func ParseRevokeAPIKeyResponse(rsp *http.Response) (*RevokeAPIKeyResponse, error
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -32788,7 +42015,10 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -34304,7 +43534,10 @@ func ParseRevokeCalendarFeedResponse(rsp *http.Response) (*RevokeCalendarFeedRes
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -34727,6 +43960,3813 @@ func ParseCreateDeploymentEventResponse(rsp *http.Response) (*CreateDeploymentEv
 	return response, nil
 }
 
+// ParseListDeploymentRequestTemplatesResponse parses an HTTP response from a ListDeploymentRequestTemplatesWithResponse call
+func ParseListDeploymentRequestTemplatesResponse(rsp *http.Response) (*ListDeploymentRequestTemplatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestTemplatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestTemplateList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestTemplatesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestTemplatesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestTemplatesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDeploymentRequestTemplateResponse parses an HTTP response from a CreateDeploymentRequestTemplateWithResponse call
+func ParseCreateDeploymentRequestTemplateResponse(rsp *http.Response) (*CreateDeploymentRequestTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDeploymentRequestTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DeploymentRequestTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateDeploymentRequestTemplateResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateDeploymentRequestTemplateResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateDeploymentRequestTemplateResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateDeploymentRequestTemplateResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDeploymentRequestTemplateResponse parses an HTTP response from a DeleteDeploymentRequestTemplateWithResponse call
+func ParseDeleteDeploymentRequestTemplateResponse(rsp *http.Response) (*DeleteDeploymentRequestTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDeploymentRequestTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteDeploymentRequestTemplateResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteDeploymentRequestTemplateResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteDeploymentRequestTemplateResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDeploymentRequestTemplateResponse parses an HTTP response from a GetDeploymentRequestTemplateWithResponse call
+func ParseGetDeploymentRequestTemplateResponse(rsp *http.Response) (*GetDeploymentRequestTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeploymentRequestTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDeploymentRequestTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetDeploymentRequestTemplateResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetDeploymentRequestTemplateResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDeploymentRequestTemplateResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateDeploymentRequestTemplateResponse parses an HTTP response from a UpdateDeploymentRequestTemplateWithResponse call
+func ParseUpdateDeploymentRequestTemplateResponse(rsp *http.Response) (*UpdateDeploymentRequestTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateDeploymentRequestTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateDeploymentRequestTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateDeploymentRequestTemplateResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateDeploymentRequestTemplateResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateDeploymentRequestTemplateResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestsResponse parses an HTTP response from a ListDeploymentRequestsWithResponse call
+func ParseListDeploymentRequestsResponse(rsp *http.Response) (*ListDeploymentRequestsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDeploymentRequestResponse parses an HTTP response from a CreateDeploymentRequestWithResponse call
+func ParseCreateDeploymentRequestResponse(rsp *http.Response) (*CreateDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateDeploymentRequestResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDeploymentRequestResponse parses an HTTP response from a DeleteDeploymentRequestWithResponse call
+func ParseDeleteDeploymentRequestResponse(rsp *http.Response) (*DeleteDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDeploymentRequestResponse parses an HTTP response from a GetDeploymentRequestWithResponse call
+func ParseGetDeploymentRequestResponse(rsp *http.Response) (*GetDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateDeploymentRequestResponse parses an HTTP response from a UpdateDeploymentRequestWithResponse call
+func ParseUpdateDeploymentRequestResponse(rsp *http.Response) (*UpdateDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers UpdateDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseActivateDeploymentRequestResponse parses an HTTP response from a ActivateDeploymentRequestWithResponse call
+func ParseActivateDeploymentRequestResponse(rsp *http.Response) (*ActivateDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActivateDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ActivateDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ActivateDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ActivateDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ActivateDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestActivityResponse parses an HTTP response from a ListDeploymentRequestActivityWithResponse call
+func ParseListDeploymentRequestActivityResponse(rsp *http.Response) (*ListDeploymentRequestActivityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestActivityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestActivityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestActivityResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestActivityResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestActivityResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestApprovalsResponse parses an HTTP response from a ListDeploymentRequestApprovalsWithResponse call
+func ParseListDeploymentRequestApprovalsResponse(rsp *http.Response) (*ListDeploymentRequestApprovalsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestApprovalsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestApprovalList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestApprovalsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestApprovalsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestApprovalsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddDeploymentRequestApprovalResponse parses an HTTP response from a AddDeploymentRequestApprovalWithResponse call
+func ParseAddDeploymentRequestApprovalResponse(rsp *http.Response) (*AddDeploymentRequestApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDeploymentRequestApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestApproval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AddDeploymentRequestApprovalResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AddDeploymentRequestApprovalResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AddDeploymentRequestApprovalResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveDeploymentRequestApprovalResponse parses an HTTP response from a RemoveDeploymentRequestApprovalWithResponse call
+func ParseRemoveDeploymentRequestApprovalResponse(rsp *http.Response) (*RemoveDeploymentRequestApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveDeploymentRequestApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RemoveDeploymentRequestApprovalResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RemoveDeploymentRequestApprovalResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RemoveDeploymentRequestApprovalResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseApproveDeploymentRequestResponse parses an HTTP response from a ApproveDeploymentRequestWithResponse call
+func ParseApproveDeploymentRequestResponse(rsp *http.Response) (*ApproveDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestApproval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ApproveDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ApproveDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ApproveDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRejectDeploymentRequestResponse parses an HTTP response from a RejectDeploymentRequestWithResponse call
+func ParseRejectDeploymentRequestResponse(rsp *http.Response) (*RejectDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RejectDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestApproval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RejectDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RejectDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RejectDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResetDeploymentRequestApprovalResponse parses an HTTP response from a ResetDeploymentRequestApprovalWithResponse call
+func ParseResetDeploymentRequestApprovalResponse(rsp *http.Response) (*ResetDeploymentRequestApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResetDeploymentRequestApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestApproval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ResetDeploymentRequestApprovalResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ResetDeploymentRequestApprovalResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResetDeploymentRequestApprovalResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelDeploymentRequestResponse parses an HTTP response from a CancelDeploymentRequestWithResponse call
+func ParseCancelDeploymentRequestResponse(rsp *http.Response) (*CancelDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers CancelDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CancelDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestCommentsResponse parses an HTTP response from a ListDeploymentRequestCommentsWithResponse call
+func ParseListDeploymentRequestCommentsResponse(rsp *http.Response) (*ListDeploymentRequestCommentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestCommentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestCommentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestCommentsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestCommentsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestCommentsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDeploymentRequestCommentResponse parses an HTTP response from a CreateDeploymentRequestCommentWithResponse call
+func ParseCreateDeploymentRequestCommentResponse(rsp *http.Response) (*CreateDeploymentRequestCommentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDeploymentRequestCommentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestComment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateDeploymentRequestCommentResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateDeploymentRequestCommentResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateDeploymentRequestCommentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCompleteDeploymentRequestResponse parses an HTTP response from a CompleteDeploymentRequestWithResponse call
+func ParseCompleteDeploymentRequestResponse(rsp *http.Response) (*CompleteDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompleteDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CompleteDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers CompleteDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CompleteDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CompleteDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeactivateDeploymentRequestResponse parses an HTTP response from a DeactivateDeploymentRequestWithResponse call
+func ParseDeactivateDeploymentRequestResponse(rsp *http.Response) (*DeactivateDeploymentRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeactivateDeploymentRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DeactivateDeploymentRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers DeactivateDeploymentRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeactivateDeploymentRequestResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeactivateDeploymentRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestStepsResponse parses an HTTP response from a ListDeploymentRequestStepsWithResponse call
+func ParseListDeploymentRequestStepsResponse(rsp *http.Response) (*ListDeploymentRequestStepsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestStepsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestStepList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestStepsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestStepsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestStepsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddDeploymentRequestStepResponse parses an HTTP response from a AddDeploymentRequestStepWithResponse call
+func ParseAddDeploymentRequestStepResponse(rsp *http.Response) (*AddDeploymentRequestStepResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDeploymentRequestStepResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestStep
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AddDeploymentRequestStepResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AddDeploymentRequestStepResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AddDeploymentRequestStepResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveDeploymentRequestStepResponse parses an HTTP response from a RemoveDeploymentRequestStepWithResponse call
+func ParseRemoveDeploymentRequestStepResponse(rsp *http.Response) (*RemoveDeploymentRequestStepResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveDeploymentRequestStepResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RemoveDeploymentRequestStepResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RemoveDeploymentRequestStepResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RemoveDeploymentRequestStepResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCompleteDeploymentRequestStepResponse parses an HTTP response from a CompleteDeploymentRequestStepWithResponse call
+func ParseCompleteDeploymentRequestStepResponse(rsp *http.Response) (*CompleteDeploymentRequestStepResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompleteDeploymentRequestStepResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestStep
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CompleteDeploymentRequestStepResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CompleteDeploymentRequestStepResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CompleteDeploymentRequestStepResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReopenDeploymentRequestStepResponse parses an HTTP response from a ReopenDeploymentRequestStepWithResponse call
+func ParseReopenDeploymentRequestStepResponse(rsp *http.Response) (*ReopenDeploymentRequestStepResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReopenDeploymentRequestStepResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentRequestStep
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReopenDeploymentRequestStepResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReopenDeploymentRequestStepResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReopenDeploymentRequestStepResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeploymentRequestVersionsResponse parses an HTTP response from a ListDeploymentRequestVersionsWithResponse call
+func ParseListDeploymentRequestVersionsResponse(rsp *http.Response) (*ListDeploymentRequestVersionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentRequestVersionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListDeploymentRequestVersionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListDeploymentRequestVersionsResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListDeploymentRequestVersionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddDeploymentRequestVersionResponse parses an HTTP response from a AddDeploymentRequestVersionWithResponse call
+func ParseAddDeploymentRequestVersionResponse(rsp *http.Response) (*AddDeploymentRequestVersionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDeploymentRequestVersionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Version
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AddDeploymentRequestVersionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AddDeploymentRequestVersionResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AddDeploymentRequestVersionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveDeploymentRequestVersionResponse parses an HTTP response from a RemoveDeploymentRequestVersionWithResponse call
+func ParseRemoveDeploymentRequestVersionResponse(rsp *http.Response) (*RemoveDeploymentRequestVersionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveDeploymentRequestVersionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableEntity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RemoveDeploymentRequestVersionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RemoveDeploymentRequestVersionResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RemoveDeploymentRequestVersionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListDeploymentRulesResponse parses an HTTP response from a ListDeploymentRulesWithResponse call
 func ParseListDeploymentRulesResponse(rsp *http.Response) (*ListDeploymentRulesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -35100,7 +48140,10 @@ func ParseDeleteDeploymentRuleResponse(rsp *http.Response) (*DeleteDeploymentRul
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -37268,7 +50311,10 @@ func ParseDeleteEnvironmentResponse(rsp *http.Response) (*DeleteEnvironmentRespo
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -38191,7 +51237,10 @@ func ParseDeleteNotificationChannelResponse(rsp *http.Response) (*DeleteNotifica
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -39231,7 +52280,10 @@ func ParseDeleteNotificationPreferenceResponse(rsp *http.Response) (*DeleteNotif
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -39987,7 +53039,10 @@ func ParseDeleteProductResponse(rsp *http.Response) (*DeleteProductResponse, err
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -40624,7 +53679,10 @@ func ParseDeleteReleaseResponse(rsp *http.Response) (*DeleteReleaseResponse, err
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -41337,7 +54395,10 @@ func ParseRemoveReleaseVersionResponse(rsp *http.Response) (*RemoveReleaseVersio
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -43100,7 +56161,10 @@ func ParseRevokeVersionApprovalResponse(rsp *http.Response) (*RevokeVersionAppro
 		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest Problem
+		var dest struct {
+			// Detail What the problem is.
+			Detail string `json:"detail"`
+		}
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -1,7 +1,7 @@
 -- ListRequestSlots returns the slots of requests, as they were added: one of each type at most.
 -- name: ListRequestSlots :many
 SELECT * FROM deployment_request_approvals
-WHERE account_id = @account_id AND request_id = ANY (@request_ids::uuid[])
+WHERE account_id = @account_id AND request_id = ANY (@requests::uuid[])
 ORDER BY request_id, created_at, id;
 
 -- ListRequestSlotsPage returns a page of the slots of a request, newest first.

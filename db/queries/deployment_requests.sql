@@ -69,7 +69,7 @@ RETURNING *;
 -- name: ListRequestEnvironments :many
 SELECT x.request_id, e.id, e.name FROM deployment_request_environments AS x
 JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
-WHERE x.account_id = @account_id AND x.request_id = ANY (@request_ids::uuid[])
+WHERE x.account_id = @account_id AND x.request_id = ANY (@requests::uuid[])
 ORDER BY x.request_id, e.name, e.id;
 
 -- AddRequestEnvironments adds environments that the request does not have.

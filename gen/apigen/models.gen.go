@@ -311,6 +311,375 @@ func (e DeploymentRejectionError) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRequestOpenApprovals.
+const (
+	DeploymentRequestOpenApprovalsCodeReview     DeploymentRequestOpenApprovals = "code_review"
+	DeploymentRequestOpenApprovalsCompliance     DeploymentRequestOpenApprovals = "compliance"
+	DeploymentRequestOpenApprovalsPerformance    DeploymentRequestOpenApprovals = "performance"
+	DeploymentRequestOpenApprovalsQa             DeploymentRequestOpenApprovals = "qa"
+	DeploymentRequestOpenApprovalsReleaseManager DeploymentRequestOpenApprovals = "release_manager"
+	DeploymentRequestOpenApprovalsSecurity       DeploymentRequestOpenApprovals = "security"
+	DeploymentRequestOpenApprovalsUat            DeploymentRequestOpenApprovals = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestOpenApprovals enum.
+func (e DeploymentRequestOpenApprovals) Valid() bool {
+	switch e {
+	case DeploymentRequestOpenApprovalsCodeReview:
+		return true
+	case DeploymentRequestOpenApprovalsCompliance:
+		return true
+	case DeploymentRequestOpenApprovalsPerformance:
+		return true
+	case DeploymentRequestOpenApprovalsQa:
+		return true
+	case DeploymentRequestOpenApprovalsReleaseManager:
+		return true
+	case DeploymentRequestOpenApprovalsSecurity:
+		return true
+	case DeploymentRequestOpenApprovalsUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStatus.
+const (
+	DeploymentRequestStatusApproved   DeploymentRequestStatus = "approved"
+	DeploymentRequestStatusCancelled  DeploymentRequestStatus = "cancelled"
+	DeploymentRequestStatusCompleted  DeploymentRequestStatus = "completed"
+	DeploymentRequestStatusDraft      DeploymentRequestStatus = "draft"
+	DeploymentRequestStatusInProgress DeploymentRequestStatus = "in_progress"
+	DeploymentRequestStatusRejected   DeploymentRequestStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStatus enum.
+func (e DeploymentRequestStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestStatusApproved:
+		return true
+	case DeploymentRequestStatusCancelled:
+		return true
+	case DeploymentRequestStatusCompleted:
+		return true
+	case DeploymentRequestStatusDraft:
+		return true
+	case DeploymentRequestStatusInProgress:
+		return true
+	case DeploymentRequestStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestActivityStatus.
+const (
+	DeploymentRequestActivityStatusApproved   DeploymentRequestActivityStatus = "approved"
+	DeploymentRequestActivityStatusCancelled  DeploymentRequestActivityStatus = "cancelled"
+	DeploymentRequestActivityStatusCompleted  DeploymentRequestActivityStatus = "completed"
+	DeploymentRequestActivityStatusDraft      DeploymentRequestActivityStatus = "draft"
+	DeploymentRequestActivityStatusInProgress DeploymentRequestActivityStatus = "in_progress"
+	DeploymentRequestActivityStatusRejected   DeploymentRequestActivityStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestActivityStatus enum.
+func (e DeploymentRequestActivityStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestActivityStatusApproved:
+		return true
+	case DeploymentRequestActivityStatusCancelled:
+		return true
+	case DeploymentRequestActivityStatusCompleted:
+		return true
+	case DeploymentRequestActivityStatusDraft:
+		return true
+	case DeploymentRequestActivityStatusInProgress:
+		return true
+	case DeploymentRequestActivityStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalApprovalType.
+const (
+	DeploymentRequestApprovalApprovalTypeCodeReview     DeploymentRequestApprovalApprovalType = "code_review"
+	DeploymentRequestApprovalApprovalTypeCompliance     DeploymentRequestApprovalApprovalType = "compliance"
+	DeploymentRequestApprovalApprovalTypePerformance    DeploymentRequestApprovalApprovalType = "performance"
+	DeploymentRequestApprovalApprovalTypeQa             DeploymentRequestApprovalApprovalType = "qa"
+	DeploymentRequestApprovalApprovalTypeReleaseManager DeploymentRequestApprovalApprovalType = "release_manager"
+	DeploymentRequestApprovalApprovalTypeSecurity       DeploymentRequestApprovalApprovalType = "security"
+	DeploymentRequestApprovalApprovalTypeUat            DeploymentRequestApprovalApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalApprovalType enum.
+func (e DeploymentRequestApprovalApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestApprovalApprovalTypeCompliance:
+		return true
+	case DeploymentRequestApprovalApprovalTypePerformance:
+		return true
+	case DeploymentRequestApprovalApprovalTypeQa:
+		return true
+	case DeploymentRequestApprovalApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestApprovalApprovalTypeSecurity:
+		return true
+	case DeploymentRequestApprovalApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalApproverRole.
+const (
+	DeploymentRequestApprovalApproverRoleAdmin          DeploymentRequestApprovalApproverRole = "admin"
+	DeploymentRequestApprovalApproverRoleCompliance     DeploymentRequestApprovalApproverRole = "compliance"
+	DeploymentRequestApprovalApproverRoleDeveloper      DeploymentRequestApprovalApproverRole = "developer"
+	DeploymentRequestApprovalApproverRoleLessThanNil    DeploymentRequestApprovalApproverRole = "<nil>"
+	DeploymentRequestApprovalApproverRoleProduct        DeploymentRequestApprovalApproverRole = "product"
+	DeploymentRequestApprovalApproverRoleQa             DeploymentRequestApprovalApproverRole = "qa"
+	DeploymentRequestApprovalApproverRoleReleaseManager DeploymentRequestApprovalApproverRole = "release_manager"
+	DeploymentRequestApprovalApproverRoleSecurity       DeploymentRequestApprovalApproverRole = "security"
+	DeploymentRequestApprovalApproverRoleSre            DeploymentRequestApprovalApproverRole = "sre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalApproverRole enum.
+func (e DeploymentRequestApprovalApproverRole) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalApproverRoleAdmin:
+		return true
+	case DeploymentRequestApprovalApproverRoleCompliance:
+		return true
+	case DeploymentRequestApprovalApproverRoleDeveloper:
+		return true
+	case DeploymentRequestApprovalApproverRoleLessThanNil:
+		return true
+	case DeploymentRequestApprovalApproverRoleProduct:
+		return true
+	case DeploymentRequestApprovalApproverRoleQa:
+		return true
+	case DeploymentRequestApprovalApproverRoleReleaseManager:
+		return true
+	case DeploymentRequestApprovalApproverRoleSecurity:
+		return true
+	case DeploymentRequestApprovalApproverRoleSre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalStatus.
+const (
+	DeploymentRequestApprovalStatusApproved DeploymentRequestApprovalStatus = "approved"
+	DeploymentRequestApprovalStatusPending  DeploymentRequestApprovalStatus = "pending"
+	DeploymentRequestApprovalStatusRejected DeploymentRequestApprovalStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalStatus enum.
+func (e DeploymentRequestApprovalStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalStatusApproved:
+		return true
+	case DeploymentRequestApprovalStatusPending:
+		return true
+	case DeploymentRequestApprovalStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestApprovalAddApprovalType.
+const (
+	DeploymentRequestApprovalAddApprovalTypeCodeReview     DeploymentRequestApprovalAddApprovalType = "code_review"
+	DeploymentRequestApprovalAddApprovalTypeCompliance     DeploymentRequestApprovalAddApprovalType = "compliance"
+	DeploymentRequestApprovalAddApprovalTypePerformance    DeploymentRequestApprovalAddApprovalType = "performance"
+	DeploymentRequestApprovalAddApprovalTypeProduct        DeploymentRequestApprovalAddApprovalType = "product"
+	DeploymentRequestApprovalAddApprovalTypeQa             DeploymentRequestApprovalAddApprovalType = "qa"
+	DeploymentRequestApprovalAddApprovalTypeQaEngineer     DeploymentRequestApprovalAddApprovalType = "qa_engineer"
+	DeploymentRequestApprovalAddApprovalTypeReleaseManager DeploymentRequestApprovalAddApprovalType = "release_manager"
+	DeploymentRequestApprovalAddApprovalTypeSecurity       DeploymentRequestApprovalAddApprovalType = "security"
+	DeploymentRequestApprovalAddApprovalTypeUat            DeploymentRequestApprovalAddApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestApprovalAddApprovalType enum.
+func (e DeploymentRequestApprovalAddApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestApprovalAddApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeCompliance:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypePerformance:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeProduct:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeQa:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeQaEngineer:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeSecurity:
+		return true
+	case DeploymentRequestApprovalAddApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestSlotInputApprovalType.
+const (
+	DeploymentRequestSlotInputApprovalTypeCodeReview     DeploymentRequestSlotInputApprovalType = "code_review"
+	DeploymentRequestSlotInputApprovalTypeCompliance     DeploymentRequestSlotInputApprovalType = "compliance"
+	DeploymentRequestSlotInputApprovalTypePerformance    DeploymentRequestSlotInputApprovalType = "performance"
+	DeploymentRequestSlotInputApprovalTypeProduct        DeploymentRequestSlotInputApprovalType = "product"
+	DeploymentRequestSlotInputApprovalTypeQa             DeploymentRequestSlotInputApprovalType = "qa"
+	DeploymentRequestSlotInputApprovalTypeQaEngineer     DeploymentRequestSlotInputApprovalType = "qa_engineer"
+	DeploymentRequestSlotInputApprovalTypeReleaseManager DeploymentRequestSlotInputApprovalType = "release_manager"
+	DeploymentRequestSlotInputApprovalTypeSecurity       DeploymentRequestSlotInputApprovalType = "security"
+	DeploymentRequestSlotInputApprovalTypeUat            DeploymentRequestSlotInputApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestSlotInputApprovalType enum.
+func (e DeploymentRequestSlotInputApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestSlotInputApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeCompliance:
+		return true
+	case DeploymentRequestSlotInputApprovalTypePerformance:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeProduct:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeQa:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeQaEngineer:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeSecurity:
+		return true
+	case DeploymentRequestSlotInputApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepPhase.
+const (
+	DeploymentRequestStepPhasePost DeploymentRequestStepPhase = "post"
+	DeploymentRequestStepPhasePre  DeploymentRequestStepPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepPhase enum.
+func (e DeploymentRequestStepPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepPhasePost:
+		return true
+	case DeploymentRequestStepPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepAddPhase.
+const (
+	DeploymentRequestStepAddPhasePost DeploymentRequestStepAddPhase = "post"
+	DeploymentRequestStepAddPhasePre  DeploymentRequestStepAddPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepAddPhase enum.
+func (e DeploymentRequestStepAddPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepAddPhasePost:
+		return true
+	case DeploymentRequestStepAddPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStepInputPhase.
+const (
+	DeploymentRequestStepInputPhasePost DeploymentRequestStepInputPhase = "post"
+	DeploymentRequestStepInputPhasePre  DeploymentRequestStepInputPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStepInputPhase enum.
+func (e DeploymentRequestStepInputPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestStepInputPhasePost:
+		return true
+	case DeploymentRequestStepInputPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestTemplateApprovalsApprovalType.
+const (
+	DeploymentRequestTemplateApprovalsApprovalTypeCodeReview     DeploymentRequestTemplateApprovalsApprovalType = "code_review"
+	DeploymentRequestTemplateApprovalsApprovalTypeCompliance     DeploymentRequestTemplateApprovalsApprovalType = "compliance"
+	DeploymentRequestTemplateApprovalsApprovalTypePerformance    DeploymentRequestTemplateApprovalsApprovalType = "performance"
+	DeploymentRequestTemplateApprovalsApprovalTypeQa             DeploymentRequestTemplateApprovalsApprovalType = "qa"
+	DeploymentRequestTemplateApprovalsApprovalTypeReleaseManager DeploymentRequestTemplateApprovalsApprovalType = "release_manager"
+	DeploymentRequestTemplateApprovalsApprovalTypeSecurity       DeploymentRequestTemplateApprovalsApprovalType = "security"
+	DeploymentRequestTemplateApprovalsApprovalTypeUat            DeploymentRequestTemplateApprovalsApprovalType = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestTemplateApprovalsApprovalType enum.
+func (e DeploymentRequestTemplateApprovalsApprovalType) Valid() bool {
+	switch e {
+	case DeploymentRequestTemplateApprovalsApprovalTypeCodeReview:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeCompliance:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypePerformance:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeQa:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeReleaseManager:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeSecurity:
+		return true
+	case DeploymentRequestTemplateApprovalsApprovalTypeUat:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestTemplateStepsPhase.
+const (
+	DeploymentRequestTemplateStepsPhasePost DeploymentRequestTemplateStepsPhase = "post"
+	DeploymentRequestTemplateStepsPhasePre  DeploymentRequestTemplateStepsPhase = "pre"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestTemplateStepsPhase enum.
+func (e DeploymentRequestTemplateStepsPhase) Valid() bool {
+	switch e {
+	case DeploymentRequestTemplateStepsPhasePost:
+		return true
+	case DeploymentRequestTemplateStepsPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnvironmentType.
 const (
 	EnvironmentTypeDev        EnvironmentType = "dev"
@@ -947,6 +1316,66 @@ func (e WindowEffect) Valid() bool {
 	case WindowEffectAllow:
 		return true
 	case WindowEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestStatusFilter.
+const (
+	DeploymentRequestStatusFilterApproved   DeploymentRequestStatusFilter = "approved"
+	DeploymentRequestStatusFilterCancelled  DeploymentRequestStatusFilter = "cancelled"
+	DeploymentRequestStatusFilterCompleted  DeploymentRequestStatusFilter = "completed"
+	DeploymentRequestStatusFilterDraft      DeploymentRequestStatusFilter = "draft"
+	DeploymentRequestStatusFilterInProgress DeploymentRequestStatusFilter = "in_progress"
+	DeploymentRequestStatusFilterRejected   DeploymentRequestStatusFilter = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestStatusFilter enum.
+func (e DeploymentRequestStatusFilter) Valid() bool {
+	switch e {
+	case DeploymentRequestStatusFilterApproved:
+		return true
+	case DeploymentRequestStatusFilterCancelled:
+		return true
+	case DeploymentRequestStatusFilterCompleted:
+		return true
+	case DeploymentRequestStatusFilterDraft:
+		return true
+	case DeploymentRequestStatusFilterInProgress:
+		return true
+	case DeploymentRequestStatusFilterRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDeploymentRequestsParamsStatus.
+const (
+	ListDeploymentRequestsParamsStatusApproved   ListDeploymentRequestsParamsStatus = "approved"
+	ListDeploymentRequestsParamsStatusCancelled  ListDeploymentRequestsParamsStatus = "cancelled"
+	ListDeploymentRequestsParamsStatusCompleted  ListDeploymentRequestsParamsStatus = "completed"
+	ListDeploymentRequestsParamsStatusDraft      ListDeploymentRequestsParamsStatus = "draft"
+	ListDeploymentRequestsParamsStatusInProgress ListDeploymentRequestsParamsStatus = "in_progress"
+	ListDeploymentRequestsParamsStatusRejected   ListDeploymentRequestsParamsStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the ListDeploymentRequestsParamsStatus enum.
+func (e ListDeploymentRequestsParamsStatus) Valid() bool {
+	switch e {
+	case ListDeploymentRequestsParamsStatusApproved:
+		return true
+	case ListDeploymentRequestsParamsStatusCancelled:
+		return true
+	case ListDeploymentRequestsParamsStatusCompleted:
+		return true
+	case ListDeploymentRequestsParamsStatusDraft:
+		return true
+	case ListDeploymentRequestsParamsStatusInProgress:
+		return true
+	case ListDeploymentRequestsParamsStatusRejected:
 		return true
 	default:
 		return false
@@ -2010,6 +2439,480 @@ type DeploymentRejectionDetailError string
 
 // DeploymentRejectionError The error, for programs.
 type DeploymentRejectionError string
+
+// DeploymentRequest A request to deploy versions to environments, with the approvals that it needs.
+type DeploymentRequest struct {
+	// ActivatedAt When it was activated.
+	ActivatedAt nullable.Nullable[time.Time] `json:"activated_at"`
+
+	// ActivatedBy The user who activated it; null for a draft.
+	ActivatedBy nullable.Nullable[openapi_types.UUID] `json:"activated_by"`
+
+	// ActivatedByName The name of the user who activated it.
+	ActivatedByName nullable.Nullable[string] `json:"activated_by_name"`
+
+	// Activation The number of the activation that decisions are about.
+	Activation int `json:"activation"`
+
+	// CancelledAt When it was cancelled.
+	CancelledAt nullable.Nullable[time.Time] `json:"cancelled_at"`
+
+	// CompletedAt When it was completed.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The user who created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CreatedByName The user's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// Description Its description.
+	Description string `json:"description"`
+
+	// Environments The environments to deploy to, by name.
+	Environments []DeploymentRequestEnvironment `json:"environments"`
+
+	// Gate Whether it blocks its versions in its environments, without any rule, while it is in progress or rejected.
+	Gate bool `json:"gate"`
+
+	// ID The request's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// OpenApprovals The types of the required slots that are not approved.
+	OpenApprovals []DeploymentRequestOpenApprovals `json:"open_approvals"`
+
+	// OpenPostSteps The number of steps after the deployments that are not done.
+	OpenPostSteps int `json:"open_post_steps"`
+
+	// OpenPreSteps The number of steps before the deployments that are not done.
+	OpenPreSteps int `json:"open_pre_steps"`
+
+	// Status How far it is.
+	Status DeploymentRequestStatus `json:"status"`
+
+	// UpdatedAt When it or a part of it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VersionCount The number of versions to deploy.
+	VersionCount int `json:"version_count"`
+}
+
+// DeploymentRequestEnvironment defines model for DeploymentRequest.environments.
+type DeploymentRequestEnvironment struct {
+	// ID The environment's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The environment's name.
+	Name string `json:"name"`
+}
+
+// DeploymentRequestOpenApprovals defines model for DeploymentRequest.OpenApprovals.
+type DeploymentRequestOpenApprovals string
+
+// DeploymentRequestStatus How far it is.
+type DeploymentRequestStatus string
+
+// DeploymentRequestActivity What has happened to a deployment request.
+type DeploymentRequestActivity struct {
+	// Action What has happened, such as `activate`, `approve` or `add_version`.
+	Action string `json:"action"`
+
+	// Activation The activation of the request afterwards.
+	Activation int `json:"activation"`
+
+	// ActorID The user; null for the server.
+	ActorID nullable.Nullable[openapi_types.UUID] `json:"actor_id"`
+
+	// ActorName The user's name at the time.
+	ActorName nullable.Nullable[string] `json:"actor_name"`
+
+	// Comments The user's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// ID The entry's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// Status The status of the request afterwards.
+	Status DeploymentRequestActivityStatus `json:"status"`
+
+	// Subject The version, the type of the slot or the title of the step.
+	Subject nullable.Nullable[string] `json:"subject"`
+}
+
+// DeploymentRequestActivityStatus The status of the request afterwards.
+type DeploymentRequestActivityStatus string
+
+// DeploymentRequestActivityList A page of a list of activity.
+type DeploymentRequestActivityList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestActivity `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestApproval A slot for an approval, with its latest decision.
+type DeploymentRequestApproval struct {
+	// ApprovalType What the approval is about.
+	ApprovalType DeploymentRequestApprovalApprovalType `json:"approval_type"`
+
+	// ApproverRole The user's role at the time.
+	ApproverRole nullable.Nullable[DeploymentRequestApprovalApproverRole] `json:"approver_role"`
+
+	// Comments The user's comments.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// CreatedAt When the slot was added.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was decided.
+	DecidedAt nullable.Nullable[time.Time] `json:"decided_at"`
+
+	// DecidedBy The user who decided; null without a decision.
+	DecidedBy nullable.Nullable[openapi_types.UUID] `json:"decided_by"`
+
+	// DecidedByName The user's name at the time.
+	DecidedByName nullable.Nullable[string] `json:"decided_by_name"`
+
+	// ID The slot's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Required Whether the request needs it.
+	Required bool `json:"required"`
+
+	// Status The latest decision.
+	Status DeploymentRequestApprovalStatus `json:"status"`
+}
+
+// DeploymentRequestApprovalApprovalType What the approval is about.
+type DeploymentRequestApprovalApprovalType string
+
+// DeploymentRequestApprovalApproverRole The user's role at the time.
+type DeploymentRequestApprovalApproverRole string
+
+// DeploymentRequestApprovalStatus The latest decision.
+type DeploymentRequestApprovalStatus string
+
+// DeploymentRequestApprovalAdd A slot to add. Unknown members are rejected.
+type DeploymentRequestApprovalAdd struct {
+	// ApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType DeploymentRequestApprovalAddApprovalType `json:"approval_type"`
+
+	// Required Whether the request needs the approval.
+	Required *bool `json:"required,omitempty"`
+}
+
+// DeploymentRequestApprovalAddApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type DeploymentRequestApprovalAddApprovalType string
+
+// DeploymentRequestApprovalList A page of a list of slots.
+type DeploymentRequestApprovalList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestApproval `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestComment A comment on a deployment request.
+type DeploymentRequestComment struct {
+	// CreatedAt When it was written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy Its author.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CreatedByName The author's name at the time.
+	CreatedByName string `json:"created_by_name"`
+
+	// ID The comment's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Text The comment.
+	Text string `json:"text"`
+}
+
+// DeploymentRequestCommentCreate A comment. Unknown members are rejected.
+type DeploymentRequestCommentCreate struct {
+	// Text The comment, at most 4,000 characters.
+	Text string `json:"text"`
+}
+
+// DeploymentRequestCommentList A page of a list of comments.
+type DeploymentRequestCommentList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestComment `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestCreate A deployment request to create. Unknown members are rejected.
+type DeploymentRequestCreate struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description Its description, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to, 1 to 50.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether it blocks its versions while it is not approved; by default as in the template, or `true`.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+
+	// TemplateID The template that absent members are copied from.
+	TemplateID nullable.Nullable[openapi_types.UUID] `json:"template_id,omitempty"`
+}
+
+// DeploymentRequestDecision A decision about a slot. Unknown members are rejected.
+type DeploymentRequestDecision struct {
+	// Activation The `activation` of the request that the user has seen.
+	Activation int `json:"activation"`
+
+	// Comments Comments, at most 4,000 characters; required for a rejection.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+}
+
+// DeploymentRequestList A page of a list of deployment requests.
+type DeploymentRequestList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequest `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestPatch The members to change; absent ones stay. Unknown members are rejected.
+type DeploymentRequestPatch struct {
+	// Description Its description, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to, which replace the former ones.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether it blocks its versions while it is not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+}
+
+// DeploymentRequestSlotInput A slot for an approval. Unknown members are rejected.
+type DeploymentRequestSlotInput struct {
+	// ApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+	ApprovalType DeploymentRequestSlotInputApprovalType `json:"approval_type"`
+
+	// Required Whether the request needs the approval.
+	Required *bool `json:"required,omitempty"`
+}
+
+// DeploymentRequestSlotInputApprovalType What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+type DeploymentRequestSlotInputApprovalType string
+
+// DeploymentRequestStep What is to do before or after the deployments of a request.
+type DeploymentRequestStep struct {
+	// CompletedAt When it was completed.
+	CompletedAt nullable.Nullable[time.Time] `json:"completed_at"`
+
+	// CompletedBy The user who completed it; null while it is not done.
+	CompletedBy nullable.Nullable[openapi_types.UUID] `json:"completed_by"`
+
+	// CompletedByName The user's name at the time.
+	CompletedByName nullable.Nullable[string] `json:"completed_by_name"`
+
+	// CreatedAt When it was added.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description Details of the step.
+	Description string `json:"description"`
+
+	// ID The step's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepPhase `json:"phase"`
+
+	// Position The place among the steps of its phase.
+	Position int `json:"position"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepPhase string
+
+// DeploymentRequestStepAdd A step to add. Unknown members are rejected.
+type DeploymentRequestStepAdd struct {
+	// Description Details of the step, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepAddPhase `json:"phase"`
+
+	// Position The place among the steps of its phase; by default behind the others.
+	Position *int `json:"position,omitempty"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepAddPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepAddPhase string
+
+// DeploymentRequestStepInput A step before or after the deployments. Unknown members are rejected.
+type DeploymentRequestStepInput struct {
+	// Description Details of the step, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestStepInputPhase `json:"phase"`
+
+	// Position The place among the steps of its phase; by default that in the list.
+	Position *int `json:"position,omitempty"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestStepInputPhase Whether it is done before or after the deployments.
+type DeploymentRequestStepInputPhase string
+
+// DeploymentRequestStepList A page of a list of steps.
+type DeploymentRequestStepList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestStep `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestTemplate What new deployment requests are copied from.
+type DeploymentRequestTemplate struct {
+	// Approvals Slots for approvals.
+	Approvals []DeploymentRequestTemplateSlot `json:"approvals"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Description The description of the requests.
+	Description string `json:"description"`
+
+	// EnvironmentIds The environments to deploy to; deleted ones are not copied.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate bool `json:"gate"`
+
+	// ID The template's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestTemplateStep `json:"steps"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// DeploymentRequestTemplateApprovalsApprovalType What the approval is about.
+type DeploymentRequestTemplateApprovalsApprovalType string
+
+// DeploymentRequestTemplateSlot defines model for DeploymentRequestTemplate.approvals.
+type DeploymentRequestTemplateSlot struct {
+	// ApprovalType What the approval is about.
+	ApprovalType DeploymentRequestTemplateApprovalsApprovalType `json:"approval_type"`
+
+	// Required Whether requests need the approval.
+	Required bool `json:"required"`
+}
+
+// DeploymentRequestTemplateStepsPhase Whether it is done before or after the deployments.
+type DeploymentRequestTemplateStepsPhase string
+
+// DeploymentRequestTemplateStep defines model for DeploymentRequestTemplate.steps.
+type DeploymentRequestTemplateStep struct {
+	// Description Details of the step.
+	Description string `json:"description"`
+
+	// Phase Whether it is done before or after the deployments.
+	Phase DeploymentRequestTemplateStepsPhase `json:"phase"`
+
+	// Position The place among the steps of its phase.
+	Position int `json:"position"`
+
+	// Title What to do.
+	Title string `json:"title"`
+}
+
+// DeploymentRequestTemplateCreate A template to create. Unknown members are rejected.
+type DeploymentRequestTemplateCreate struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description The description of the requests, at most 4,096 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+}
+
+// DeploymentRequestTemplateList A page of a list of templates.
+type DeploymentRequestTemplateList struct {
+	// Items Objects of this page, newest first.
+	Items []DeploymentRequestTemplate `json:"items"`
+
+	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// DeploymentRequestTemplatePatch The members to change; absent ones stay. Unknown members are rejected.
+type DeploymentRequestTemplatePatch struct {
+	// Approvals Slots for approvals, each type once.
+	Approvals []DeploymentRequestSlotInput `json:"approvals,omitempty"`
+
+	// Description The description of the requests, at most 4,096 characters.
+	Description nullable.Nullable[string] `json:"description,omitempty"`
+
+	// EnvironmentIds The environments to deploy to.
+	EnvironmentIds []openapi_types.UUID `json:"environment_ids,omitempty"`
+
+	// Gate Whether requests block their versions while they are not approved.
+	Gate *bool `json:"gate,omitempty"`
+
+	// Name Its new name.
+	Name *string `json:"name,omitempty"`
+
+	// Steps Steps before and after the deployments.
+	Steps []DeploymentRequestStepInput `json:"steps,omitempty"`
+}
 
 // DeploymentRule A rule that deployments must pass. It has the member that `rule_type` names, and none of the others.
 type DeploymentRule struct {
@@ -4000,8 +4903,14 @@ type APIKeyID = openapi_types.UUID
 // ActionFilter defines model for ActionFilter.
 type ActionFilter = string
 
+// ActiveDeploymentRequestID defines model for ActiveDeploymentRequestID.
+type ActiveDeploymentRequestID = openapi_types.UUID
+
 // ActorFilter defines model for ActorFilter.
 type ActorFilter = openapi_types.UUID
+
+// ApprovedDeploymentRequestID defines model for ApprovedDeploymentRequestID.
+type ApprovedDeploymentRequestID = openapi_types.UUID
 
 // BreakGlassGrantID defines model for BreakGlassGrantID.
 type BreakGlassGrantID = openapi_types.UUID
@@ -4038,6 +4947,24 @@ type DeliveryStatusFilter = DeliveryStatus
 
 // DeploymentID defines model for DeploymentID.
 type DeploymentID = openapi_types.UUID
+
+// DeploymentRequestID defines model for DeploymentRequestID.
+type DeploymentRequestID = openapi_types.UUID
+
+// DeploymentRequestSlotID defines model for DeploymentRequestSlotID.
+type DeploymentRequestSlotID = openapi_types.UUID
+
+// DeploymentRequestStatusFilter defines model for DeploymentRequestStatusFilter.
+type DeploymentRequestStatusFilter string
+
+// DeploymentRequestStepID defines model for DeploymentRequestStepID.
+type DeploymentRequestStepID = openapi_types.UUID
+
+// DeploymentRequestTemplateID defines model for DeploymentRequestTemplateID.
+type DeploymentRequestTemplateID = openapi_types.UUID
+
+// DeploymentRequestVersionID defines model for DeploymentRequestVersionID.
+type DeploymentRequestVersionID = openapi_types.UUID
 
 // DeploymentRuleID defines model for DeploymentRuleID.
 type DeploymentRuleID = openapi_types.UUID
@@ -4087,6 +5014,12 @@ type IfNoneMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// NamedEnvironmentFilter defines model for NamedEnvironmentFilter.
+type NamedEnvironmentFilter = openapi_types.UUID
+
+// NamedVersionFilter defines model for NamedVersionFilter.
+type NamedVersionFilter = openapi_types.UUID
+
 // ObjectFilter defines model for ObjectFilter.
 type ObjectFilter = openapi_types.UUID
 
@@ -4101,6 +5034,9 @@ type ProductID = openapi_types.UUID
 
 // Q defines model for Q.
 type Q = string
+
+// RejectedDeploymentRequestID defines model for RejectedDeploymentRequestID.
+type RejectedDeploymentRequestID = openapi_types.UUID
 
 // ReleaseID defines model for ReleaseID.
 type ReleaseID = openapi_types.UUID
@@ -4471,6 +5407,270 @@ type ListDeploymentCalendarParams struct {
 
 // CreateDeploymentEventParams defines parameters for CreateDeploymentEvent.
 type CreateDeploymentEventParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDeploymentRequestTemplatesParams defines parameters for ListDeploymentRequestTemplates.
+type ListDeploymentRequestTemplatesParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRequestTemplateParams defines parameters for CreateDeploymentRequestTemplate.
+type CreateDeploymentRequestTemplateParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDeploymentRequestTemplateParams defines parameters for DeleteDeploymentRequestTemplate.
+type DeleteDeploymentRequestTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRequestTemplateParams defines parameters for UpdateDeploymentRequestTemplate.
+type UpdateDeploymentRequestTemplateParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestsParams defines parameters for ListDeploymentRequests.
+type ListDeploymentRequestsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Only objects whose name contains this text, ignoring case.
+	Q *Q `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only requests with this status.
+	Status *ListDeploymentRequestsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// VersionID Only requests that name this version.
+	VersionID *NamedVersionFilter `form:"version_id,omitempty" json:"version_id,omitempty"`
+
+	// EnvironmentID Only requests for this environment.
+	EnvironmentID *NamedEnvironmentFilter `form:"environment_id,omitempty" json:"environment_id,omitempty"`
+}
+
+// ListDeploymentRequestsParamsStatus defines parameters for ListDeploymentRequests.
+type ListDeploymentRequestsParamsStatus string
+
+// CreateDeploymentRequestParams defines parameters for CreateDeploymentRequest.
+type CreateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteDeploymentRequestParams defines parameters for DeleteDeploymentRequest.
+type DeleteDeploymentRequestParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentRequestParams defines parameters for UpdateDeploymentRequest.
+type UpdateDeploymentRequestParams struct {
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ActivateDeploymentRequestParams defines parameters for ActivateDeploymentRequest.
+type ActivateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestActivityParams defines parameters for ListDeploymentRequestActivity.
+type ListDeploymentRequestActivityParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeploymentRequestApprovalsParams defines parameters for ListDeploymentRequestApprovals.
+type ListDeploymentRequestApprovalsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestApprovalParams defines parameters for AddDeploymentRequestApproval.
+type AddDeploymentRequestApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ApproveDeploymentRequestParams defines parameters for ApproveDeploymentRequest.
+type ApproveDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RejectDeploymentRequestParams defines parameters for RejectDeploymentRequest.
+type RejectDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ResetDeploymentRequestApprovalParams defines parameters for ResetDeploymentRequestApproval.
+type ResetDeploymentRequestApprovalParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CancelDeploymentRequestParams defines parameters for CancelDeploymentRequest.
+type CancelDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestCommentsParams defines parameters for ListDeploymentRequestComments.
+type ListDeploymentRequestCommentsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDeploymentRequestCommentParams defines parameters for CreateDeploymentRequestComment.
+type CreateDeploymentRequestCommentParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompleteDeploymentRequestParams defines parameters for CompleteDeploymentRequest.
+type CompleteDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeactivateDeploymentRequestParams defines parameters for DeactivateDeploymentRequest.
+type DeactivateDeploymentRequestParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListDeploymentRequestStepsParams defines parameters for ListDeploymentRequestSteps.
+type ListDeploymentRequestStepsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestStepParams defines parameters for AddDeploymentRequestStep.
+type AddDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompleteDeploymentRequestStepParams defines parameters for CompleteDeploymentRequestStep.
+type CompleteDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReopenDeploymentRequestStepParams defines parameters for ReopenDeploymentRequestStep.
+type ReopenDeploymentRequestStepParams struct {
+	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+	// the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+	// the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDeploymentRequestVersionsParams defines parameters for ListDeploymentRequestVersions.
+type ListDeploymentRequestVersionsParams struct {
+	// Limit The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddDeploymentRequestVersionParams defines parameters for AddDeploymentRequestVersion.
+type AddDeploymentRequestVersionParams struct {
 	// IdempotencyKey A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
 	// request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
 	// request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
@@ -5031,6 +6231,39 @@ type CreateCalendarFeedJSONRequestBody = CalendarFeedCreate
 
 // CreateDeploymentEventJSONRequestBody defines body for CreateDeploymentEvent for application/json ContentType.
 type CreateDeploymentEventJSONRequestBody = DeploymentEvent
+
+// CreateDeploymentRequestTemplateJSONRequestBody defines body for CreateDeploymentRequestTemplate for application/json ContentType.
+type CreateDeploymentRequestTemplateJSONRequestBody = DeploymentRequestTemplateCreate
+
+// UpdateDeploymentRequestTemplateJSONRequestBody defines body for UpdateDeploymentRequestTemplate for application/json ContentType.
+type UpdateDeploymentRequestTemplateJSONRequestBody = DeploymentRequestTemplatePatch
+
+// CreateDeploymentRequestJSONRequestBody defines body for CreateDeploymentRequest for application/json ContentType.
+type CreateDeploymentRequestJSONRequestBody = DeploymentRequestCreate
+
+// UpdateDeploymentRequestJSONRequestBody defines body for UpdateDeploymentRequest for application/json ContentType.
+type UpdateDeploymentRequestJSONRequestBody = DeploymentRequestPatch
+
+// AddDeploymentRequestApprovalJSONRequestBody defines body for AddDeploymentRequestApproval for application/json ContentType.
+type AddDeploymentRequestApprovalJSONRequestBody = DeploymentRequestApprovalAdd
+
+// ApproveDeploymentRequestJSONRequestBody defines body for ApproveDeploymentRequest for application/json ContentType.
+type ApproveDeploymentRequestJSONRequestBody = DeploymentRequestDecision
+
+// RejectDeploymentRequestJSONRequestBody defines body for RejectDeploymentRequest for application/json ContentType.
+type RejectDeploymentRequestJSONRequestBody = DeploymentRequestDecision
+
+// ResetDeploymentRequestApprovalJSONRequestBody defines body for ResetDeploymentRequestApproval for application/json ContentType.
+type ResetDeploymentRequestApprovalJSONRequestBody = DeploymentRequestDecision
+
+// CreateDeploymentRequestCommentJSONRequestBody defines body for CreateDeploymentRequestComment for application/json ContentType.
+type CreateDeploymentRequestCommentJSONRequestBody = DeploymentRequestCommentCreate
+
+// AddDeploymentRequestStepJSONRequestBody defines body for AddDeploymentRequestStep for application/json ContentType.
+type AddDeploymentRequestStepJSONRequestBody = DeploymentRequestStepAdd
+
+// AddDeploymentRequestVersionJSONRequestBody defines body for AddDeploymentRequestVersion for application/json ContentType.
+type AddDeploymentRequestVersionJSONRequestBody = ReleaseVersionAdd
 
 // CreateDeploymentRuleJSONRequestBody defines body for CreateDeploymentRule for application/json ContentType.
 type CreateDeploymentRuleJSONRequestBody = DeploymentRuleCreate

@@ -110,6 +110,99 @@ type ServerInterface interface {
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx echo.Context, params CreateDeploymentEventParams) error
+	// ListDeploymentRequestTemplates List deployment request templates
+	// (GET /deployment-request-templates/)
+	ListDeploymentRequestTemplates(ctx echo.Context, params ListDeploymentRequestTemplatesParams) error
+	// CreateDeploymentRequestTemplate Create a deployment request template
+	// (POST /deployment-request-templates/)
+	CreateDeploymentRequestTemplate(ctx echo.Context, params CreateDeploymentRequestTemplateParams) error
+	// DeleteDeploymentRequestTemplate Delete a deployment request template
+	// (DELETE /deployment-request-templates/{id})
+	DeleteDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID, params DeleteDeploymentRequestTemplateParams) error
+	// GetDeploymentRequestTemplate Get a deployment request template
+	// (GET /deployment-request-templates/{id})
+	GetDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID) error
+	// UpdateDeploymentRequestTemplate Update a deployment request template
+	// (PATCH /deployment-request-templates/{id})
+	UpdateDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID, params UpdateDeploymentRequestTemplateParams) error
+	// ListDeploymentRequests List deployment requests
+	// (GET /deployment-requests/)
+	ListDeploymentRequests(ctx echo.Context, params ListDeploymentRequestsParams) error
+	// CreateDeploymentRequest Create a deployment request
+	// (POST /deployment-requests/)
+	CreateDeploymentRequest(ctx echo.Context, params CreateDeploymentRequestParams) error
+	// DeleteDeploymentRequest Delete a deployment request
+	// (DELETE /deployment-requests/{id})
+	DeleteDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params DeleteDeploymentRequestParams) error
+	// GetDeploymentRequest Get a deployment request
+	// (GET /deployment-requests/{id})
+	GetDeploymentRequest(ctx echo.Context, id DeploymentRequestID) error
+	// UpdateDeploymentRequest Update a deployment request
+	// (PATCH /deployment-requests/{id})
+	UpdateDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params UpdateDeploymentRequestParams) error
+	// ActivateDeploymentRequest Activate a deployment request
+	// (POST /deployment-requests/{id}/activate)
+	ActivateDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params ActivateDeploymentRequestParams) error
+	// ListDeploymentRequestActivity List the activity of a deployment request
+	// (GET /deployment-requests/{id}/activity)
+	ListDeploymentRequestActivity(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestActivityParams) error
+	// ListDeploymentRequestApprovals List slots of a deployment request
+	// (GET /deployment-requests/{id}/approvals)
+	ListDeploymentRequestApprovals(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestApprovalsParams) error
+	// AddDeploymentRequestApproval Add a slot to a deployment request
+	// (POST /deployment-requests/{id}/approvals)
+	AddDeploymentRequestApproval(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestApprovalParams) error
+	// RemoveDeploymentRequestApproval Remove a slot from a deployment request
+	// (DELETE /deployment-requests/{id}/approvals/{slot_id})
+	RemoveDeploymentRequestApproval(ctx echo.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID) error
+	// ApproveDeploymentRequest Approve a slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/approve)
+	ApproveDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params ApproveDeploymentRequestParams) error
+	// RejectDeploymentRequest Reject a slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/reject)
+	RejectDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params RejectDeploymentRequestParams) error
+	// ResetDeploymentRequestApproval Reset a rejected slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/reset)
+	ResetDeploymentRequestApproval(ctx echo.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params ResetDeploymentRequestApprovalParams) error
+	// CancelDeploymentRequest Cancel a deployment request
+	// (POST /deployment-requests/{id}/cancel)
+	CancelDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, params CancelDeploymentRequestParams) error
+	// ListDeploymentRequestComments List comments on a deployment request
+	// (GET /deployment-requests/{id}/comments)
+	ListDeploymentRequestComments(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestCommentsParams) error
+	// CreateDeploymentRequestComment Comment on a deployment request
+	// (POST /deployment-requests/{id}/comments)
+	CreateDeploymentRequestComment(ctx echo.Context, id DeploymentRequestID, params CreateDeploymentRequestCommentParams) error
+	// CompleteDeploymentRequest Complete a deployment request
+	// (POST /deployment-requests/{id}/complete)
+	CompleteDeploymentRequest(ctx echo.Context, id ApprovedDeploymentRequestID, params CompleteDeploymentRequestParams) error
+	// DeactivateDeploymentRequest Deactivate a deployment request
+	// (POST /deployment-requests/{id}/deactivate)
+	DeactivateDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, params DeactivateDeploymentRequestParams) error
+	// ListDeploymentRequestSteps List steps of a deployment request
+	// (GET /deployment-requests/{id}/steps)
+	ListDeploymentRequestSteps(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestStepsParams) error
+	// AddDeploymentRequestStep Add a step to a deployment request
+	// (POST /deployment-requests/{id}/steps)
+	AddDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestStepParams) error
+	// RemoveDeploymentRequestStep Remove a step from a deployment request
+	// (DELETE /deployment-requests/{id}/steps/{step_id})
+	RemoveDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID) error
+	// CompleteDeploymentRequestStep Complete a step
+	// (POST /deployment-requests/{id}/steps/{step_id}/complete)
+	CompleteDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params CompleteDeploymentRequestStepParams) error
+	// ReopenDeploymentRequestStep Reopen a step
+	// (POST /deployment-requests/{id}/steps/{step_id}/reopen)
+	ReopenDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params ReopenDeploymentRequestStepParams) error
+	// ListDeploymentRequestVersions List versions of a deployment request
+	// (GET /deployment-requests/{id}/versions)
+	ListDeploymentRequestVersions(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestVersionsParams) error
+	// AddDeploymentRequestVersion Add a version to a deployment request
+	// (POST /deployment-requests/{id}/versions)
+	AddDeploymentRequestVersion(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestVersionParams) error
+	// RemoveDeploymentRequestVersion Remove a version from a deployment request
+	// (DELETE /deployment-requests/{id}/versions/{version_id})
+	RemoveDeploymentRequestVersion(ctx echo.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID) error
 	// ListDeploymentRules List deployment rules
 	// (GET /deployment-rules/)
 	ListDeploymentRules(ctx echo.Context, params ListDeploymentRulesParams) error
@@ -1267,6 +1360,1118 @@ func (w *ServerInterfaceWrapper) CreateDeploymentEvent(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateDeploymentEvent(ctx, params)
+	return err
+}
+
+// ListDeploymentRequestTemplates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestTemplates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestTemplatesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestTemplates(ctx, params)
+	return err
+}
+
+// CreateDeploymentRequestTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDeploymentRequestTemplate(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentRequestTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDeploymentRequestTemplate(ctx, params)
+	return err
+}
+
+// DeleteDeploymentRequestTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDeploymentRequestTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeploymentRequestTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDeploymentRequestTemplate(ctx, id, params)
+	return err
+}
+
+// GetDeploymentRequestTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeploymentRequestTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeploymentRequestTemplate(ctx, id)
+	return err
+}
+
+// UpdateDeploymentRequestTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateDeploymentRequestTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestTemplateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateDeploymentRequestTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateDeploymentRequestTemplate(ctx, id, params)
+	return err
+}
+
+// ListDeploymentRequests converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequests(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "version_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version_id", ctx.QueryParams(), &params.VersionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "environment_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "environment_id", ctx.QueryParams(), &params.EnvironmentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequests(ctx, params)
+	return err
+}
+
+// CreateDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDeploymentRequest(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDeploymentRequest(ctx, params)
+	return err
+}
+
+// DeleteDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// GetDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeploymentRequest(ctx, id)
+	return err
+}
+
+// UpdateDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// ActivateDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) ActivateDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ActivateDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ActivateDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// ListDeploymentRequestActivity converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestActivity(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestActivityParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestActivity(ctx, id, params)
+	return err
+}
+
+// ListDeploymentRequestApprovals converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestApprovals(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestApprovalsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestApprovals(ctx, id, params)
+	return err
+}
+
+// AddDeploymentRequestApproval converts echo context to params.
+func (w *ServerInterfaceWrapper) AddDeploymentRequestApproval(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddDeploymentRequestApprovalParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddDeploymentRequestApproval(ctx, id, params)
+	return err
+}
+
+// RemoveDeploymentRequestApproval converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveDeploymentRequestApproval(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "slot_id" -------------
+	var slotID DeploymentRequestSlotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveDeploymentRequestApproval(ctx, id, slotID)
+	return err
+}
+
+// ApproveDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) ApproveDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ActiveDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "slot_id" -------------
+	var slotID DeploymentRequestSlotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApproveDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApproveDeploymentRequest(ctx, id, slotID, params)
+	return err
+}
+
+// RejectDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) RejectDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ActiveDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "slot_id" -------------
+	var slotID DeploymentRequestSlotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RejectDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RejectDeploymentRequest(ctx, id, slotID, params)
+	return err
+}
+
+// ResetDeploymentRequestApproval converts echo context to params.
+func (w *ServerInterfaceWrapper) ResetDeploymentRequestApproval(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id RejectedDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "slot_id" -------------
+	var slotID DeploymentRequestSlotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResetDeploymentRequestApprovalParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResetDeploymentRequestApproval(ctx, id, slotID, params)
+	return err
+}
+
+// CancelDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ActiveDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// ListDeploymentRequestComments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestComments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestCommentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestComments(ctx, id, params)
+	return err
+}
+
+// CreateDeploymentRequestComment converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDeploymentRequestComment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentRequestCommentParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDeploymentRequestComment(ctx, id, params)
+	return err
+}
+
+// CompleteDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CompleteDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ApprovedDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CompleteDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompleteDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// DeactivateDeploymentRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) DeactivateDeploymentRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id ActiveDeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeactivateDeploymentRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeactivateDeploymentRequest(ctx, id, params)
+	return err
+}
+
+// ListDeploymentRequestSteps converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestSteps(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestStepsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestSteps(ctx, id, params)
+	return err
+}
+
+// AddDeploymentRequestStep converts echo context to params.
+func (w *ServerInterfaceWrapper) AddDeploymentRequestStep(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddDeploymentRequestStepParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddDeploymentRequestStep(ctx, id, params)
+	return err
+}
+
+// RemoveDeploymentRequestStep converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveDeploymentRequestStep(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "step_id" -------------
+	var stepID DeploymentRequestStepID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "step_id", ctx.Param("step_id"), &stepID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter step_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveDeploymentRequestStep(ctx, id, stepID)
+	return err
+}
+
+// CompleteDeploymentRequestStep converts echo context to params.
+func (w *ServerInterfaceWrapper) CompleteDeploymentRequestStep(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "step_id" -------------
+	var stepID DeploymentRequestStepID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "step_id", ctx.Param("step_id"), &stepID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter step_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CompleteDeploymentRequestStepParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompleteDeploymentRequestStep(ctx, id, stepID, params)
+	return err
+}
+
+// ReopenDeploymentRequestStep converts echo context to params.
+func (w *ServerInterfaceWrapper) ReopenDeploymentRequestStep(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "step_id" -------------
+	var stepID DeploymentRequestStepID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "step_id", ctx.Param("step_id"), &stepID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter step_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReopenDeploymentRequestStepParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReopenDeploymentRequestStep(ctx, id, stepID, params)
+	return err
+}
+
+// ListDeploymentRequestVersions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeploymentRequestVersions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentRequestVersionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeploymentRequestVersions(ctx, id, params)
+	return err
+}
+
+// AddDeploymentRequestVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) AddDeploymentRequestVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddDeploymentRequestVersionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddDeploymentRequestVersion(ctx, id, params)
+	return err
+}
+
+// RemoveDeploymentRequestVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveDeploymentRequestVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id DeploymentRequestID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "version_id" -------------
+	var versionID DeploymentRequestVersionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version_id", ctx.Param("version_id"), &versionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveDeploymentRequestVersion(ctx, id, versionID)
 	return err
 }
 
@@ -3595,6 +4800,37 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/deployment-calendar.ics", wrapper.SubscribeDeploymentCalendar, options.OperationMiddlewares["subscribeDeploymentCalendar"]...)
 	router.GET(options.BaseURL+"/deployment-calendar/", wrapper.ListDeploymentCalendar, options.OperationMiddlewares["listDeploymentCalendar"]...)
 	router.POST(options.BaseURL+"/deployment-events/", wrapper.CreateDeploymentEvent, options.OperationMiddlewares["createDeploymentEvent"]...)
+	router.GET(options.BaseURL+"/deployment-request-templates/", wrapper.ListDeploymentRequestTemplates, options.OperationMiddlewares["listDeploymentRequestTemplates"]...)
+	router.POST(options.BaseURL+"/deployment-request-templates/", wrapper.CreateDeploymentRequestTemplate, options.OperationMiddlewares["createDeploymentRequestTemplate"]...)
+	router.DELETE(options.BaseURL+"/deployment-request-templates/:id", wrapper.DeleteDeploymentRequestTemplate, options.OperationMiddlewares["deleteDeploymentRequestTemplate"]...)
+	router.GET(options.BaseURL+"/deployment-request-templates/:id", wrapper.GetDeploymentRequestTemplate, options.OperationMiddlewares["getDeploymentRequestTemplate"]...)
+	router.PATCH(options.BaseURL+"/deployment-request-templates/:id", wrapper.UpdateDeploymentRequestTemplate, options.OperationMiddlewares["updateDeploymentRequestTemplate"]...)
+	router.GET(options.BaseURL+"/deployment-requests/", wrapper.ListDeploymentRequests, options.OperationMiddlewares["listDeploymentRequests"]...)
+	router.POST(options.BaseURL+"/deployment-requests/", wrapper.CreateDeploymentRequest, options.OperationMiddlewares["createDeploymentRequest"]...)
+	router.DELETE(options.BaseURL+"/deployment-requests/:id", wrapper.DeleteDeploymentRequest, options.OperationMiddlewares["deleteDeploymentRequest"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id", wrapper.GetDeploymentRequest, options.OperationMiddlewares["getDeploymentRequest"]...)
+	router.PATCH(options.BaseURL+"/deployment-requests/:id", wrapper.UpdateDeploymentRequest, options.OperationMiddlewares["updateDeploymentRequest"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/activate", wrapper.ActivateDeploymentRequest, options.OperationMiddlewares["activateDeploymentRequest"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id/activity", wrapper.ListDeploymentRequestActivity, options.OperationMiddlewares["listDeploymentRequestActivity"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id/approvals", wrapper.ListDeploymentRequestApprovals, options.OperationMiddlewares["listDeploymentRequestApprovals"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/approvals", wrapper.AddDeploymentRequestApproval, options.OperationMiddlewares["addDeploymentRequestApproval"]...)
+	router.DELETE(options.BaseURL+"/deployment-requests/:id/approvals/:slot_id", wrapper.RemoveDeploymentRequestApproval, options.OperationMiddlewares["removeDeploymentRequestApproval"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/approvals/:slot_id/approve", wrapper.ApproveDeploymentRequest, options.OperationMiddlewares["approveDeploymentRequest"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/approvals/:slot_id/reject", wrapper.RejectDeploymentRequest, options.OperationMiddlewares["rejectDeploymentRequest"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/approvals/:slot_id/reset", wrapper.ResetDeploymentRequestApproval, options.OperationMiddlewares["resetDeploymentRequestApproval"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/cancel", wrapper.CancelDeploymentRequest, options.OperationMiddlewares["cancelDeploymentRequest"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id/comments", wrapper.ListDeploymentRequestComments, options.OperationMiddlewares["listDeploymentRequestComments"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/comments", wrapper.CreateDeploymentRequestComment, options.OperationMiddlewares["createDeploymentRequestComment"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/complete", wrapper.CompleteDeploymentRequest, options.OperationMiddlewares["completeDeploymentRequest"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/deactivate", wrapper.DeactivateDeploymentRequest, options.OperationMiddlewares["deactivateDeploymentRequest"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id/steps", wrapper.ListDeploymentRequestSteps, options.OperationMiddlewares["listDeploymentRequestSteps"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/steps", wrapper.AddDeploymentRequestStep, options.OperationMiddlewares["addDeploymentRequestStep"]...)
+	router.DELETE(options.BaseURL+"/deployment-requests/:id/steps/:step_id", wrapper.RemoveDeploymentRequestStep, options.OperationMiddlewares["removeDeploymentRequestStep"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/steps/:step_id/complete", wrapper.CompleteDeploymentRequestStep, options.OperationMiddlewares["completeDeploymentRequestStep"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/steps/:step_id/reopen", wrapper.ReopenDeploymentRequestStep, options.OperationMiddlewares["reopenDeploymentRequestStep"]...)
+	router.GET(options.BaseURL+"/deployment-requests/:id/versions", wrapper.ListDeploymentRequestVersions, options.OperationMiddlewares["listDeploymentRequestVersions"]...)
+	router.POST(options.BaseURL+"/deployment-requests/:id/versions", wrapper.AddDeploymentRequestVersion, options.OperationMiddlewares["addDeploymentRequestVersion"]...)
+	router.DELETE(options.BaseURL+"/deployment-requests/:id/versions/:version_id", wrapper.RemoveDeploymentRequestVersion, options.OperationMiddlewares["removeDeploymentRequestVersion"]...)
 	router.GET(options.BaseURL+"/deployment-rules/", wrapper.ListDeploymentRules, options.OperationMiddlewares["listDeploymentRules"]...)
 	router.POST(options.BaseURL+"/deployment-rules/", wrapper.CreateDeploymentRule, options.OperationMiddlewares["createDeploymentRule"]...)
 	router.DELETE(options.BaseURL+"/deployment-rules/:id", wrapper.DeleteDeploymentRule, options.OperationMiddlewares["deleteDeploymentRule"]...)
@@ -4053,7 +5289,10 @@ func (response RevokeAPIKey403JSONResponse) VisitRevokeAPIKeyResponse(w http.Res
 	return err
 }
 
-type RevokeAPIKey404JSONResponse Problem
+type RevokeAPIKey404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response RevokeAPIKey404JSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 
@@ -5366,7 +6605,10 @@ func (response EndSession403JSONResponse) VisitEndSessionResponse(w http.Respons
 	return err
 }
 
-type EndSession404JSONResponse Problem
+type EndSession404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response EndSession404JSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
@@ -7170,7 +8412,10 @@ func (response RevokeCalendarFeed403JSONResponse) VisitRevokeCalendarFeedRespons
 	return err
 }
 
-type RevokeCalendarFeed404JSONResponse Problem
+type RevokeCalendarFeed404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response RevokeCalendarFeed404JSONResponse) VisitRevokeCalendarFeedResponse(w http.ResponseWriter) error {
 
@@ -7682,6 +8927,4775 @@ func (response CreateDeploymentEvent503JSONResponse) VisitCreateDeploymentEventR
 	return err
 }
 
+type ListDeploymentRequestTemplatesRequestObject struct {
+	Params ListDeploymentRequestTemplatesParams
+}
+
+type ListDeploymentRequestTemplatesResponseObject interface {
+	VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestTemplates200JSONResponse DeploymentRequestTemplateList
+
+func (response ListDeploymentRequestTemplates200JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestTemplates401JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestTemplates403JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestTemplates422JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestTemplates429JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestTemplates500JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestTemplates503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestTemplates503JSONResponse) VisitListDeploymentRequestTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplateRequestObject struct {
+	Params CreateDeploymentRequestTemplateParams
+	Body   *CreateDeploymentRequestTemplateJSONRequestBody
+}
+
+type CreateDeploymentRequestTemplateResponseObject interface {
+	VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error
+}
+
+type CreateDeploymentRequestTemplate201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateDeploymentRequestTemplate201JSONResponse struct {
+	Body    DeploymentRequestTemplate
+	Headers CreateDeploymentRequestTemplate201ResponseHeaders
+}
+
+func (response CreateDeploymentRequestTemplate201JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateDeploymentRequestTemplate400JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateDeploymentRequestTemplate401JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateDeploymentRequestTemplate403JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateDeploymentRequestTemplate404JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CreateDeploymentRequestTemplate409JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateDeploymentRequestTemplate415JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateDeploymentRequestTemplate422JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentRequestTemplate429JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateDeploymentRequestTemplate500JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateDeploymentRequestTemplate503JSONResponse) VisitCreateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplateRequestObject struct {
+	ID     DeploymentRequestTemplateID `json:"id"`
+	Params DeleteDeploymentRequestTemplateParams
+}
+
+type DeleteDeploymentRequestTemplateResponseObject interface {
+	VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error
+}
+
+type DeleteDeploymentRequestTemplate204Response struct {
+}
+
+func (response DeleteDeploymentRequestTemplate204Response) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteDeploymentRequestTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteDeploymentRequestTemplate401JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteDeploymentRequestTemplate403JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
+
+func (response DeleteDeploymentRequestTemplate404JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteDeploymentRequestTemplate412JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeleteDeploymentRequestTemplate422JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteDeploymentRequestTemplate429JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteDeploymentRequestTemplate500JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteDeploymentRequestTemplate503JSONResponse) VisitDeleteDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplateRequestObject struct {
+	ID DeploymentRequestTemplateID `json:"id"`
+}
+
+type GetDeploymentRequestTemplateResponseObject interface {
+	VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentRequestTemplate200ResponseHeaders struct {
+	ETag string
+}
+
+type GetDeploymentRequestTemplate200JSONResponse struct {
+	Body    DeploymentRequestTemplate
+	Headers GetDeploymentRequestTemplate200ResponseHeaders
+}
+
+func (response GetDeploymentRequestTemplate200JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetDeploymentRequestTemplate401JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetDeploymentRequestTemplate403JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetDeploymentRequestTemplate404JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetDeploymentRequestTemplate422JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeploymentRequestTemplate429JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetDeploymentRequestTemplate500JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetDeploymentRequestTemplate503JSONResponse) VisitGetDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplateRequestObject struct {
+	ID     DeploymentRequestTemplateID `json:"id"`
+	Params UpdateDeploymentRequestTemplateParams
+	Body   *UpdateDeploymentRequestTemplateJSONRequestBody
+}
+
+type UpdateDeploymentRequestTemplateResponseObject interface {
+	VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error
+}
+
+type UpdateDeploymentRequestTemplate200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateDeploymentRequestTemplate200JSONResponse struct {
+	Body    DeploymentRequestTemplate
+	Headers UpdateDeploymentRequestTemplate200ResponseHeaders
+}
+
+func (response UpdateDeploymentRequestTemplate200JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate400JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate401JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate403JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate404JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate409JSONResponse struct{ ConflictJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate409JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate412JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateDeploymentRequestTemplate415JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateDeploymentRequestTemplate422JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate429JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateDeploymentRequestTemplate500JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestTemplate503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateDeploymentRequestTemplate503JSONResponse) VisitUpdateDeploymentRequestTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestsRequestObject struct {
+	Params ListDeploymentRequestsParams
+}
+
+type ListDeploymentRequestsResponseObject interface {
+	VisitListDeploymentRequestsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequests200JSONResponse DeploymentRequestList
+
+func (response ListDeploymentRequests200JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequests401JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequests403JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequests422JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequests429JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequests500JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequests503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequests503JSONResponse) VisitListDeploymentRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestRequestObject struct {
+	Params CreateDeploymentRequestParams
+	Body   *CreateDeploymentRequestJSONRequestBody
+}
+
+type CreateDeploymentRequestResponseObject interface {
+	VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateDeploymentRequest201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateDeploymentRequest201JSONResponse struct {
+	Body    DeploymentRequest
+	Headers CreateDeploymentRequest201ResponseHeaders
+}
+
+func (response CreateDeploymentRequest201JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateDeploymentRequest400JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateDeploymentRequest401JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateDeploymentRequest403JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateDeploymentRequest404JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateDeploymentRequest415JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateDeploymentRequest422JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentRequest429JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateDeploymentRequest500JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateDeploymentRequest503JSONResponse) VisitCreateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequestRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params DeleteDeploymentRequestParams
+}
+
+type DeleteDeploymentRequestResponseObject interface {
+	VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type DeleteDeploymentRequest204Response struct {
+}
+
+func (response DeleteDeploymentRequest204Response) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeleteDeploymentRequest401JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeleteDeploymentRequest403JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
+
+func (response DeleteDeploymentRequest404JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response DeleteDeploymentRequest409JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeleteDeploymentRequest412JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeleteDeploymentRequest422JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeleteDeploymentRequest429JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeleteDeploymentRequest500JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeleteDeploymentRequest503JSONResponse) VisitDeleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequestRequestObject struct {
+	ID DeploymentRequestID `json:"id"`
+}
+
+type GetDeploymentRequestResponseObject interface {
+	VisitGetDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type GetDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers GetDeploymentRequest200ResponseHeaders
+}
+
+func (response GetDeploymentRequest200JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetDeploymentRequest401JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response GetDeploymentRequest403JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response GetDeploymentRequest404JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response GetDeploymentRequest422JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response GetDeploymentRequest429JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response GetDeploymentRequest500JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response GetDeploymentRequest503JSONResponse) VisitGetDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequestRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params UpdateDeploymentRequestParams
+	Body   *UpdateDeploymentRequestJSONRequestBody
+}
+
+type UpdateDeploymentRequestResponseObject interface {
+	VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type UpdateDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers UpdateDeploymentRequest200ResponseHeaders
+}
+
+func (response UpdateDeploymentRequest200JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response UpdateDeploymentRequest400JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response UpdateDeploymentRequest401JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response UpdateDeploymentRequest403JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response UpdateDeploymentRequest404JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response UpdateDeploymentRequest409JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response UpdateDeploymentRequest412JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response UpdateDeploymentRequest415JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response UpdateDeploymentRequest422JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response UpdateDeploymentRequest429JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response UpdateDeploymentRequest500JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response UpdateDeploymentRequest503JSONResponse) VisitUpdateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequestRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ActivateDeploymentRequestParams
+}
+
+type ActivateDeploymentRequestResponseObject interface {
+	VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type ActivateDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type ActivateDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers ActivateDeploymentRequest200ResponseHeaders
+}
+
+func (response ActivateDeploymentRequest200JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ActivateDeploymentRequest401JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ActivateDeploymentRequest403JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ActivateDeploymentRequest404JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ActivateDeploymentRequest409JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ActivateDeploymentRequest412JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ActivateDeploymentRequest422JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ActivateDeploymentRequest429JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ActivateDeploymentRequest500JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ActivateDeploymentRequest503JSONResponse) VisitActivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivityRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ListDeploymentRequestActivityParams
+}
+
+type ListDeploymentRequestActivityResponseObject interface {
+	VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestActivity200JSONResponse DeploymentRequestActivityList
+
+func (response ListDeploymentRequestActivity200JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestActivity401JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestActivity403JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentRequestActivity404JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestActivity422JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestActivity429JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestActivity500JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestActivity503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestActivity503JSONResponse) VisitListDeploymentRequestActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovalsRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ListDeploymentRequestApprovalsParams
+}
+
+type ListDeploymentRequestApprovalsResponseObject interface {
+	VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestApprovals200JSONResponse DeploymentRequestApprovalList
+
+func (response ListDeploymentRequestApprovals200JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestApprovals401JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestApprovals403JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentRequestApprovals404JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestApprovals422JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestApprovals429JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestApprovals500JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestApprovals503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestApprovals503JSONResponse) VisitListDeploymentRequestApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApprovalRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params AddDeploymentRequestApprovalParams
+	Body   *AddDeploymentRequestApprovalJSONRequestBody
+}
+
+type AddDeploymentRequestApprovalResponseObject interface {
+	VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error
+}
+
+type AddDeploymentRequestApproval200JSONResponse DeploymentRequestApproval
+
+func (response AddDeploymentRequestApproval200JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response AddDeploymentRequestApproval400JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response AddDeploymentRequestApproval401JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response AddDeploymentRequestApproval403JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response AddDeploymentRequestApproval404JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval409JSONResponse struct{ ConflictJSONResponse }
+
+func (response AddDeploymentRequestApproval409JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response AddDeploymentRequestApproval415JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response AddDeploymentRequestApproval422JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response AddDeploymentRequestApproval429JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response AddDeploymentRequestApproval500JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestApproval503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response AddDeploymentRequestApproval503JSONResponse) VisitAddDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApprovalRequestObject struct {
+	ID     DeploymentRequestID     `json:"id"`
+	SlotID DeploymentRequestSlotID `json:"slot_id"`
+}
+
+type RemoveDeploymentRequestApprovalResponseObject interface {
+	VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error
+}
+
+type RemoveDeploymentRequestApproval204Response struct {
+}
+
+func (response RemoveDeploymentRequestApproval204Response) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveDeploymentRequestApproval401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RemoveDeploymentRequestApproval401JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RemoveDeploymentRequestApproval403JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
+
+func (response RemoveDeploymentRequestApproval404JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RemoveDeploymentRequestApproval409JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RemoveDeploymentRequestApproval422JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RemoveDeploymentRequestApproval429JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RemoveDeploymentRequestApproval500JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestApproval503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RemoveDeploymentRequestApproval503JSONResponse) VisitRemoveDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequestRequestObject struct {
+	ID     ActiveDeploymentRequestID `json:"id"`
+	SlotID DeploymentRequestSlotID   `json:"slot_id"`
+	Params ApproveDeploymentRequestParams
+	Body   *ApproveDeploymentRequestJSONRequestBody
+}
+
+type ApproveDeploymentRequestResponseObject interface {
+	VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type ApproveDeploymentRequest200JSONResponse DeploymentRequestApproval
+
+func (response ApproveDeploymentRequest200JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ApproveDeploymentRequest400JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ApproveDeploymentRequest401JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ApproveDeploymentRequest403JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ApproveDeploymentRequest404JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ApproveDeploymentRequest409JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ApproveDeploymentRequest412JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response ApproveDeploymentRequest415JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ApproveDeploymentRequest422JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ApproveDeploymentRequest429JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ApproveDeploymentRequest500JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ApproveDeploymentRequest503JSONResponse) VisitApproveDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequestRequestObject struct {
+	ID     ActiveDeploymentRequestID `json:"id"`
+	SlotID DeploymentRequestSlotID   `json:"slot_id"`
+	Params RejectDeploymentRequestParams
+	Body   *RejectDeploymentRequestJSONRequestBody
+}
+
+type RejectDeploymentRequestResponseObject interface {
+	VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type RejectDeploymentRequest200JSONResponse DeploymentRequestApproval
+
+func (response RejectDeploymentRequest200JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response RejectDeploymentRequest400JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RejectDeploymentRequest401JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RejectDeploymentRequest403JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response RejectDeploymentRequest404JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RejectDeploymentRequest409JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response RejectDeploymentRequest412JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response RejectDeploymentRequest415JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RejectDeploymentRequest422JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RejectDeploymentRequest429JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RejectDeploymentRequest500JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RejectDeploymentRequest503JSONResponse) VisitRejectDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApprovalRequestObject struct {
+	ID     RejectedDeploymentRequestID `json:"id"`
+	SlotID DeploymentRequestSlotID     `json:"slot_id"`
+	Params ResetDeploymentRequestApprovalParams
+	Body   *ResetDeploymentRequestApprovalJSONRequestBody
+}
+
+type ResetDeploymentRequestApprovalResponseObject interface {
+	VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error
+}
+
+type ResetDeploymentRequestApproval200JSONResponse DeploymentRequestApproval
+
+func (response ResetDeploymentRequestApproval200JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response ResetDeploymentRequestApproval400JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ResetDeploymentRequestApproval401JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ResetDeploymentRequestApproval403JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ResetDeploymentRequestApproval404JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ResetDeploymentRequestApproval409JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response ResetDeploymentRequestApproval412JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response ResetDeploymentRequestApproval415JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ResetDeploymentRequestApproval422JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ResetDeploymentRequestApproval429JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ResetDeploymentRequestApproval500JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResetDeploymentRequestApproval503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ResetDeploymentRequestApproval503JSONResponse) VisitResetDeploymentRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequestRequestObject struct {
+	ID     ActiveDeploymentRequestID `json:"id"`
+	Params CancelDeploymentRequestParams
+}
+
+type CancelDeploymentRequestResponseObject interface {
+	VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type CancelDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type CancelDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers CancelDeploymentRequest200ResponseHeaders
+}
+
+func (response CancelDeploymentRequest200JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CancelDeploymentRequest401JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CancelDeploymentRequest403JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CancelDeploymentRequest404JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CancelDeploymentRequest409JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CancelDeploymentRequest412JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CancelDeploymentRequest422JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CancelDeploymentRequest429JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CancelDeploymentRequest500JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CancelDeploymentRequest503JSONResponse) VisitCancelDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestCommentsRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ListDeploymentRequestCommentsParams
+}
+
+type ListDeploymentRequestCommentsResponseObject interface {
+	VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestComments200JSONResponse DeploymentRequestCommentList
+
+func (response ListDeploymentRequestComments200JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestComments401JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestComments403JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentRequestComments404JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestComments422JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestComments429JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestComments500JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestComments503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestComments503JSONResponse) VisitListDeploymentRequestCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestCommentRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params CreateDeploymentRequestCommentParams
+	Body   *CreateDeploymentRequestCommentJSONRequestBody
+}
+
+type CreateDeploymentRequestCommentResponseObject interface {
+	VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error
+}
+
+type CreateDeploymentRequestComment200JSONResponse DeploymentRequestComment
+
+func (response CreateDeploymentRequestComment200JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response CreateDeploymentRequestComment400JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CreateDeploymentRequestComment401JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CreateDeploymentRequestComment403JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CreateDeploymentRequestComment404JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response CreateDeploymentRequestComment415JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CreateDeploymentRequestComment422JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CreateDeploymentRequestComment429JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CreateDeploymentRequestComment500JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDeploymentRequestComment503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CreateDeploymentRequestComment503JSONResponse) VisitCreateDeploymentRequestCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestRequestObject struct {
+	ID     ApprovedDeploymentRequestID `json:"id"`
+	Params CompleteDeploymentRequestParams
+}
+
+type CompleteDeploymentRequestResponseObject interface {
+	VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type CompleteDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type CompleteDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers CompleteDeploymentRequest200ResponseHeaders
+}
+
+func (response CompleteDeploymentRequest200JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CompleteDeploymentRequest401JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CompleteDeploymentRequest403JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CompleteDeploymentRequest404JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CompleteDeploymentRequest409JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response CompleteDeploymentRequest412JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CompleteDeploymentRequest422JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CompleteDeploymentRequest429JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CompleteDeploymentRequest500JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CompleteDeploymentRequest503JSONResponse) VisitCompleteDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequestRequestObject struct {
+	ID     ActiveDeploymentRequestID `json:"id"`
+	Params DeactivateDeploymentRequestParams
+}
+
+type DeactivateDeploymentRequestResponseObject interface {
+	VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error
+}
+
+type DeactivateDeploymentRequest200ResponseHeaders struct {
+	ETag string
+}
+
+type DeactivateDeploymentRequest200JSONResponse struct {
+	Body    DeploymentRequest
+	Headers DeactivateDeploymentRequest200ResponseHeaders
+}
+
+func (response DeactivateDeploymentRequest200JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response DeactivateDeploymentRequest401JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response DeactivateDeploymentRequest403JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response DeactivateDeploymentRequest404JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest409JSONResponse struct{ ConflictJSONResponse }
+
+func (response DeactivateDeploymentRequest409JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest412JSONResponse struct{ PreconditionFailedJSONResponse }
+
+func (response DeactivateDeploymentRequest412JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response DeactivateDeploymentRequest422JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response DeactivateDeploymentRequest429JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response DeactivateDeploymentRequest500JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeactivateDeploymentRequest503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response DeactivateDeploymentRequest503JSONResponse) VisitDeactivateDeploymentRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestStepsRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ListDeploymentRequestStepsParams
+}
+
+type ListDeploymentRequestStepsResponseObject interface {
+	VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestSteps200JSONResponse DeploymentRequestStepList
+
+func (response ListDeploymentRequestSteps200JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestSteps401JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestSteps403JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentRequestSteps404JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestSteps422JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestSteps429JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestSteps500JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestSteps503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestSteps503JSONResponse) VisitListDeploymentRequestStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStepRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params AddDeploymentRequestStepParams
+	Body   *AddDeploymentRequestStepJSONRequestBody
+}
+
+type AddDeploymentRequestStepResponseObject interface {
+	VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error
+}
+
+type AddDeploymentRequestStep200JSONResponse DeploymentRequestStep
+
+func (response AddDeploymentRequestStep200JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response AddDeploymentRequestStep400JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response AddDeploymentRequestStep401JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response AddDeploymentRequestStep403JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response AddDeploymentRequestStep404JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep409JSONResponse struct{ ConflictJSONResponse }
+
+func (response AddDeploymentRequestStep409JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response AddDeploymentRequestStep415JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response AddDeploymentRequestStep422JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response AddDeploymentRequestStep429JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response AddDeploymentRequestStep500JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestStep503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response AddDeploymentRequestStep503JSONResponse) VisitAddDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStepRequestObject struct {
+	ID     DeploymentRequestID     `json:"id"`
+	StepID DeploymentRequestStepID `json:"step_id"`
+}
+
+type RemoveDeploymentRequestStepResponseObject interface {
+	VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error
+}
+
+type RemoveDeploymentRequestStep204Response struct {
+}
+
+func (response RemoveDeploymentRequestStep204Response) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveDeploymentRequestStep401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RemoveDeploymentRequestStep401JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RemoveDeploymentRequestStep403JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
+
+func (response RemoveDeploymentRequestStep404JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RemoveDeploymentRequestStep409JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RemoveDeploymentRequestStep422JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RemoveDeploymentRequestStep429JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RemoveDeploymentRequestStep500JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestStep503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RemoveDeploymentRequestStep503JSONResponse) VisitRemoveDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStepRequestObject struct {
+	ID     DeploymentRequestID     `json:"id"`
+	StepID DeploymentRequestStepID `json:"step_id"`
+	Params CompleteDeploymentRequestStepParams
+}
+
+type CompleteDeploymentRequestStepResponseObject interface {
+	VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error
+}
+
+type CompleteDeploymentRequestStep200JSONResponse DeploymentRequestStep
+
+func (response CompleteDeploymentRequestStep200JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response CompleteDeploymentRequestStep401JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response CompleteDeploymentRequestStep403JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response CompleteDeploymentRequestStep404JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep409JSONResponse struct{ ConflictJSONResponse }
+
+func (response CompleteDeploymentRequestStep409JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response CompleteDeploymentRequestStep422JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response CompleteDeploymentRequestStep429JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response CompleteDeploymentRequestStep500JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteDeploymentRequestStep503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response CompleteDeploymentRequestStep503JSONResponse) VisitCompleteDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStepRequestObject struct {
+	ID     DeploymentRequestID     `json:"id"`
+	StepID DeploymentRequestStepID `json:"step_id"`
+	Params ReopenDeploymentRequestStepParams
+}
+
+type ReopenDeploymentRequestStepResponseObject interface {
+	VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error
+}
+
+type ReopenDeploymentRequestStep200JSONResponse DeploymentRequestStep
+
+func (response ReopenDeploymentRequestStep200JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ReopenDeploymentRequestStep401JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ReopenDeploymentRequestStep403JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ReopenDeploymentRequestStep404JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep409JSONResponse struct{ ConflictJSONResponse }
+
+func (response ReopenDeploymentRequestStep409JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ReopenDeploymentRequestStep422JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ReopenDeploymentRequestStep429JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ReopenDeploymentRequestStep500JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenDeploymentRequestStep503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ReopenDeploymentRequestStep503JSONResponse) VisitReopenDeploymentRequestStepResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersionsRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params ListDeploymentRequestVersionsParams
+}
+
+type ListDeploymentRequestVersionsResponseObject interface {
+	VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentRequestVersions200JSONResponse VersionList
+
+func (response ListDeploymentRequestVersions200JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ListDeploymentRequestVersions401JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response ListDeploymentRequestVersions403JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response ListDeploymentRequestVersions404JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response ListDeploymentRequestVersions422JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response ListDeploymentRequestVersions429JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response ListDeploymentRequestVersions500JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentRequestVersions503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response ListDeploymentRequestVersions503JSONResponse) VisitListDeploymentRequestVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersionRequestObject struct {
+	ID     DeploymentRequestID `json:"id"`
+	Params AddDeploymentRequestVersionParams
+	Body   *AddDeploymentRequestVersionJSONRequestBody
+}
+
+type AddDeploymentRequestVersionResponseObject interface {
+	VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error
+}
+
+type AddDeploymentRequestVersion200JSONResponse Version
+
+func (response AddDeploymentRequestVersion200JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion400JSONResponse struct{ BadRequestJSONResponse }
+
+func (response AddDeploymentRequestVersion400JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response AddDeploymentRequestVersion401JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response AddDeploymentRequestVersion403JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion404JSONResponse struct{ NotFoundJSONResponse }
+
+func (response AddDeploymentRequestVersion404JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion409JSONResponse struct{ ConflictJSONResponse }
+
+func (response AddDeploymentRequestVersion409JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion415JSONResponse struct {
+	UnsupportedMediaTypeJSONResponse
+}
+
+func (response AddDeploymentRequestVersion415JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response AddDeploymentRequestVersion422JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response AddDeploymentRequestVersion429JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response AddDeploymentRequestVersion500JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDeploymentRequestVersion503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response AddDeploymentRequestVersion503JSONResponse) VisitAddDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersionRequestObject struct {
+	ID        DeploymentRequestID        `json:"id"`
+	VersionID DeploymentRequestVersionID `json:"version_id"`
+}
+
+type RemoveDeploymentRequestVersionResponseObject interface {
+	VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error
+}
+
+type RemoveDeploymentRequestVersion204Response struct {
+}
+
+func (response RemoveDeploymentRequestVersion204Response) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveDeploymentRequestVersion401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response RemoveDeploymentRequestVersion401JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion403JSONResponse struct{ ForbiddenJSONResponse }
+
+func (response RemoveDeploymentRequestVersion403JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
+
+func (response RemoveDeploymentRequestVersion404JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion409JSONResponse struct{ ConflictJSONResponse }
+
+func (response RemoveDeploymentRequestVersion409JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion422JSONResponse struct {
+	UnprocessableEntityJSONResponse
+}
+
+func (response RemoveDeploymentRequestVersion422JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion429JSONResponse struct{ TooManyRequestsJSONResponse }
+
+func (response RemoveDeploymentRequestVersion429JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion500JSONResponse struct {
+	InternalServerErrorJSONResponse
+}
+
+func (response RemoveDeploymentRequestVersion500JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDeploymentRequestVersion503JSONResponse struct{ ServiceUnavailableJSONResponse }
+
+func (response RemoveDeploymentRequestVersion503JSONResponse) VisitRemoveDeploymentRequestVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDeploymentRulesRequestObject struct {
 	Params ListDeploymentRulesParams
 }
@@ -8122,7 +14136,10 @@ func (response DeleteDeploymentRule403JSONResponse) VisitDeleteDeploymentRuleRes
 	return err
 }
 
-type DeleteDeploymentRule404JSONResponse Problem
+type DeleteDeploymentRule404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteDeploymentRule404JSONResponse) VisitDeleteDeploymentRuleResponse(w http.ResponseWriter) error {
 
@@ -10754,7 +16771,10 @@ func (response DeleteEnvironment403JSONResponse) VisitDeleteEnvironmentResponse(
 	return err
 }
 
-type DeleteEnvironment404JSONResponse Problem
+type DeleteEnvironment404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteEnvironment404JSONResponse) VisitDeleteEnvironmentResponse(w http.ResponseWriter) error {
 
@@ -11830,7 +17850,10 @@ func (response DeleteNotificationChannel403JSONResponse) VisitDeleteNotification
 	return err
 }
 
-type DeleteNotificationChannel404JSONResponse Problem
+type DeleteNotificationChannel404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteNotificationChannel404JSONResponse) VisitDeleteNotificationChannelResponse(w http.ResponseWriter) error {
 
@@ -13073,7 +19096,10 @@ func (response DeleteNotificationPreference403JSONResponse) VisitDeleteNotificat
 	return err
 }
 
-type DeleteNotificationPreference404JSONResponse Problem
+type DeleteNotificationPreference404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteNotificationPreference404JSONResponse) VisitDeleteNotificationPreferenceResponse(w http.ResponseWriter) error {
 
@@ -13984,7 +20010,10 @@ func (response DeleteProduct403JSONResponse) VisitDeleteProductResponse(w http.R
 	return err
 }
 
-type DeleteProduct404JSONResponse Problem
+type DeleteProduct404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteProduct404JSONResponse) VisitDeleteProductResponse(w http.ResponseWriter) error {
 
@@ -14750,7 +20779,10 @@ func (response DeleteRelease403JSONResponse) VisitDeleteReleaseResponse(w http.R
 	return err
 }
 
-type DeleteRelease404JSONResponse Problem
+type DeleteRelease404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response DeleteRelease404JSONResponse) VisitDeleteReleaseResponse(w http.ResponseWriter) error {
 
@@ -15631,7 +21663,10 @@ func (response RemoveReleaseVersion403JSONResponse) VisitRemoveReleaseVersionRes
 	return err
 }
 
-type RemoveReleaseVersion404JSONResponse Problem
+type RemoveReleaseVersion404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response RemoveReleaseVersion404JSONResponse) VisitRemoveReleaseVersionResponse(w http.ResponseWriter) error {
 
@@ -17757,7 +23792,10 @@ func (response RevokeVersionApproval403JSONResponse) VisitRevokeVersionApprovalR
 	return err
 }
 
-type RevokeVersionApproval404JSONResponse Problem
+type RevokeVersionApproval404JSONResponse struct {
+	// Detail What the problem is.
+	Detail string `json:"detail"`
+}
 
 func (response RevokeVersionApproval404JSONResponse) VisitRevokeVersionApprovalResponse(w http.ResponseWriter) error {
 
@@ -17928,6 +23966,99 @@ type StrictServerInterface interface {
 	// CreateDeploymentEvent Record a deployment event
 	// (POST /deployment-events/)
 	CreateDeploymentEvent(ctx context.Context, request CreateDeploymentEventRequestObject) (CreateDeploymentEventResponseObject, error)
+	// ListDeploymentRequestTemplates List deployment request templates
+	// (GET /deployment-request-templates/)
+	ListDeploymentRequestTemplates(ctx context.Context, request ListDeploymentRequestTemplatesRequestObject) (ListDeploymentRequestTemplatesResponseObject, error)
+	// CreateDeploymentRequestTemplate Create a deployment request template
+	// (POST /deployment-request-templates/)
+	CreateDeploymentRequestTemplate(ctx context.Context, request CreateDeploymentRequestTemplateRequestObject) (CreateDeploymentRequestTemplateResponseObject, error)
+	// DeleteDeploymentRequestTemplate Delete a deployment request template
+	// (DELETE /deployment-request-templates/{id})
+	DeleteDeploymentRequestTemplate(ctx context.Context, request DeleteDeploymentRequestTemplateRequestObject) (DeleteDeploymentRequestTemplateResponseObject, error)
+	// GetDeploymentRequestTemplate Get a deployment request template
+	// (GET /deployment-request-templates/{id})
+	GetDeploymentRequestTemplate(ctx context.Context, request GetDeploymentRequestTemplateRequestObject) (GetDeploymentRequestTemplateResponseObject, error)
+	// UpdateDeploymentRequestTemplate Update a deployment request template
+	// (PATCH /deployment-request-templates/{id})
+	UpdateDeploymentRequestTemplate(ctx context.Context, request UpdateDeploymentRequestTemplateRequestObject) (UpdateDeploymentRequestTemplateResponseObject, error)
+	// ListDeploymentRequests List deployment requests
+	// (GET /deployment-requests/)
+	ListDeploymentRequests(ctx context.Context, request ListDeploymentRequestsRequestObject) (ListDeploymentRequestsResponseObject, error)
+	// CreateDeploymentRequest Create a deployment request
+	// (POST /deployment-requests/)
+	CreateDeploymentRequest(ctx context.Context, request CreateDeploymentRequestRequestObject) (CreateDeploymentRequestResponseObject, error)
+	// DeleteDeploymentRequest Delete a deployment request
+	// (DELETE /deployment-requests/{id})
+	DeleteDeploymentRequest(ctx context.Context, request DeleteDeploymentRequestRequestObject) (DeleteDeploymentRequestResponseObject, error)
+	// GetDeploymentRequest Get a deployment request
+	// (GET /deployment-requests/{id})
+	GetDeploymentRequest(ctx context.Context, request GetDeploymentRequestRequestObject) (GetDeploymentRequestResponseObject, error)
+	// UpdateDeploymentRequest Update a deployment request
+	// (PATCH /deployment-requests/{id})
+	UpdateDeploymentRequest(ctx context.Context, request UpdateDeploymentRequestRequestObject) (UpdateDeploymentRequestResponseObject, error)
+	// ActivateDeploymentRequest Activate a deployment request
+	// (POST /deployment-requests/{id}/activate)
+	ActivateDeploymentRequest(ctx context.Context, request ActivateDeploymentRequestRequestObject) (ActivateDeploymentRequestResponseObject, error)
+	// ListDeploymentRequestActivity List the activity of a deployment request
+	// (GET /deployment-requests/{id}/activity)
+	ListDeploymentRequestActivity(ctx context.Context, request ListDeploymentRequestActivityRequestObject) (ListDeploymentRequestActivityResponseObject, error)
+	// ListDeploymentRequestApprovals List slots of a deployment request
+	// (GET /deployment-requests/{id}/approvals)
+	ListDeploymentRequestApprovals(ctx context.Context, request ListDeploymentRequestApprovalsRequestObject) (ListDeploymentRequestApprovalsResponseObject, error)
+	// AddDeploymentRequestApproval Add a slot to a deployment request
+	// (POST /deployment-requests/{id}/approvals)
+	AddDeploymentRequestApproval(ctx context.Context, request AddDeploymentRequestApprovalRequestObject) (AddDeploymentRequestApprovalResponseObject, error)
+	// RemoveDeploymentRequestApproval Remove a slot from a deployment request
+	// (DELETE /deployment-requests/{id}/approvals/{slot_id})
+	RemoveDeploymentRequestApproval(ctx context.Context, request RemoveDeploymentRequestApprovalRequestObject) (RemoveDeploymentRequestApprovalResponseObject, error)
+	// ApproveDeploymentRequest Approve a slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/approve)
+	ApproveDeploymentRequest(ctx context.Context, request ApproveDeploymentRequestRequestObject) (ApproveDeploymentRequestResponseObject, error)
+	// RejectDeploymentRequest Reject a slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/reject)
+	RejectDeploymentRequest(ctx context.Context, request RejectDeploymentRequestRequestObject) (RejectDeploymentRequestResponseObject, error)
+	// ResetDeploymentRequestApproval Reset a rejected slot
+	// (POST /deployment-requests/{id}/approvals/{slot_id}/reset)
+	ResetDeploymentRequestApproval(ctx context.Context, request ResetDeploymentRequestApprovalRequestObject) (ResetDeploymentRequestApprovalResponseObject, error)
+	// CancelDeploymentRequest Cancel a deployment request
+	// (POST /deployment-requests/{id}/cancel)
+	CancelDeploymentRequest(ctx context.Context, request CancelDeploymentRequestRequestObject) (CancelDeploymentRequestResponseObject, error)
+	// ListDeploymentRequestComments List comments on a deployment request
+	// (GET /deployment-requests/{id}/comments)
+	ListDeploymentRequestComments(ctx context.Context, request ListDeploymentRequestCommentsRequestObject) (ListDeploymentRequestCommentsResponseObject, error)
+	// CreateDeploymentRequestComment Comment on a deployment request
+	// (POST /deployment-requests/{id}/comments)
+	CreateDeploymentRequestComment(ctx context.Context, request CreateDeploymentRequestCommentRequestObject) (CreateDeploymentRequestCommentResponseObject, error)
+	// CompleteDeploymentRequest Complete a deployment request
+	// (POST /deployment-requests/{id}/complete)
+	CompleteDeploymentRequest(ctx context.Context, request CompleteDeploymentRequestRequestObject) (CompleteDeploymentRequestResponseObject, error)
+	// DeactivateDeploymentRequest Deactivate a deployment request
+	// (POST /deployment-requests/{id}/deactivate)
+	DeactivateDeploymentRequest(ctx context.Context, request DeactivateDeploymentRequestRequestObject) (DeactivateDeploymentRequestResponseObject, error)
+	// ListDeploymentRequestSteps List steps of a deployment request
+	// (GET /deployment-requests/{id}/steps)
+	ListDeploymentRequestSteps(ctx context.Context, request ListDeploymentRequestStepsRequestObject) (ListDeploymentRequestStepsResponseObject, error)
+	// AddDeploymentRequestStep Add a step to a deployment request
+	// (POST /deployment-requests/{id}/steps)
+	AddDeploymentRequestStep(ctx context.Context, request AddDeploymentRequestStepRequestObject) (AddDeploymentRequestStepResponseObject, error)
+	// RemoveDeploymentRequestStep Remove a step from a deployment request
+	// (DELETE /deployment-requests/{id}/steps/{step_id})
+	RemoveDeploymentRequestStep(ctx context.Context, request RemoveDeploymentRequestStepRequestObject) (RemoveDeploymentRequestStepResponseObject, error)
+	// CompleteDeploymentRequestStep Complete a step
+	// (POST /deployment-requests/{id}/steps/{step_id}/complete)
+	CompleteDeploymentRequestStep(ctx context.Context, request CompleteDeploymentRequestStepRequestObject) (CompleteDeploymentRequestStepResponseObject, error)
+	// ReopenDeploymentRequestStep Reopen a step
+	// (POST /deployment-requests/{id}/steps/{step_id}/reopen)
+	ReopenDeploymentRequestStep(ctx context.Context, request ReopenDeploymentRequestStepRequestObject) (ReopenDeploymentRequestStepResponseObject, error)
+	// ListDeploymentRequestVersions List versions of a deployment request
+	// (GET /deployment-requests/{id}/versions)
+	ListDeploymentRequestVersions(ctx context.Context, request ListDeploymentRequestVersionsRequestObject) (ListDeploymentRequestVersionsResponseObject, error)
+	// AddDeploymentRequestVersion Add a version to a deployment request
+	// (POST /deployment-requests/{id}/versions)
+	AddDeploymentRequestVersion(ctx context.Context, request AddDeploymentRequestVersionRequestObject) (AddDeploymentRequestVersionResponseObject, error)
+	// RemoveDeploymentRequestVersion Remove a version from a deployment request
+	// (DELETE /deployment-requests/{id}/versions/{version_id})
+	RemoveDeploymentRequestVersion(ctx context.Context, request RemoveDeploymentRequestVersionRequestObject) (RemoveDeploymentRequestVersionResponseObject, error)
 	// ListDeploymentRules List deployment rules
 	// (GET /deployment-rules/)
 	ListDeploymentRules(ctx context.Context, request ListDeploymentRulesRequestObject) (ListDeploymentRulesResponseObject, error)
@@ -19121,6 +25252,1064 @@ func (sh *strictHandler) CreateDeploymentEvent(ctx echo.Context, params CreateDe
 		return err
 	} else if validResponse, ok := response.(CreateDeploymentEventResponseObject); ok {
 		return validResponse.VisitCreateDeploymentEventResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestTemplates operation middleware
+func (sh *strictHandler) ListDeploymentRequestTemplates(ctx echo.Context, params ListDeploymentRequestTemplatesParams) error {
+	var request ListDeploymentRequestTemplatesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestTemplates(ctx.Request().Context(), request.(ListDeploymentRequestTemplatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestTemplates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestTemplatesResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestTemplatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDeploymentRequestTemplate operation middleware
+func (sh *strictHandler) CreateDeploymentRequestTemplate(ctx echo.Context, params CreateDeploymentRequestTemplateParams) error {
+	var request CreateDeploymentRequestTemplateRequestObject
+
+	request.Params = params
+
+	var body CreateDeploymentRequestTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDeploymentRequestTemplate(ctx.Request().Context(), request.(CreateDeploymentRequestTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDeploymentRequestTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDeploymentRequestTemplateResponseObject); ok {
+		return validResponse.VisitCreateDeploymentRequestTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDeploymentRequestTemplate operation middleware
+func (sh *strictHandler) DeleteDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID, params DeleteDeploymentRequestTemplateParams) error {
+	var request DeleteDeploymentRequestTemplateRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDeploymentRequestTemplate(ctx.Request().Context(), request.(DeleteDeploymentRequestTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDeploymentRequestTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDeploymentRequestTemplateResponseObject); ok {
+		return validResponse.VisitDeleteDeploymentRequestTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeploymentRequestTemplate operation middleware
+func (sh *strictHandler) GetDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID) error {
+	var request GetDeploymentRequestTemplateRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentRequestTemplate(ctx.Request().Context(), request.(GetDeploymentRequestTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentRequestTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeploymentRequestTemplateResponseObject); ok {
+		return validResponse.VisitGetDeploymentRequestTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateDeploymentRequestTemplate operation middleware
+func (sh *strictHandler) UpdateDeploymentRequestTemplate(ctx echo.Context, id DeploymentRequestTemplateID, params UpdateDeploymentRequestTemplateParams) error {
+	var request UpdateDeploymentRequestTemplateRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UpdateDeploymentRequestTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateDeploymentRequestTemplate(ctx.Request().Context(), request.(UpdateDeploymentRequestTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateDeploymentRequestTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateDeploymentRequestTemplateResponseObject); ok {
+		return validResponse.VisitUpdateDeploymentRequestTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequests operation middleware
+func (sh *strictHandler) ListDeploymentRequests(ctx echo.Context, params ListDeploymentRequestsParams) error {
+	var request ListDeploymentRequestsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequests(ctx.Request().Context(), request.(ListDeploymentRequestsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequests")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestsResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDeploymentRequest operation middleware
+func (sh *strictHandler) CreateDeploymentRequest(ctx echo.Context, params CreateDeploymentRequestParams) error {
+	var request CreateDeploymentRequestRequestObject
+
+	request.Params = params
+
+	var body CreateDeploymentRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDeploymentRequest(ctx.Request().Context(), request.(CreateDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDeploymentRequestResponseObject); ok {
+		return validResponse.VisitCreateDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDeploymentRequest operation middleware
+func (sh *strictHandler) DeleteDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params DeleteDeploymentRequestParams) error {
+	var request DeleteDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDeploymentRequest(ctx.Request().Context(), request.(DeleteDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDeploymentRequestResponseObject); ok {
+		return validResponse.VisitDeleteDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeploymentRequest operation middleware
+func (sh *strictHandler) GetDeploymentRequest(ctx echo.Context, id DeploymentRequestID) error {
+	var request GetDeploymentRequestRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentRequest(ctx.Request().Context(), request.(GetDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeploymentRequestResponseObject); ok {
+		return validResponse.VisitGetDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateDeploymentRequest operation middleware
+func (sh *strictHandler) UpdateDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params UpdateDeploymentRequestParams) error {
+	var request UpdateDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UpdateDeploymentRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateDeploymentRequest(ctx.Request().Context(), request.(UpdateDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateDeploymentRequestResponseObject); ok {
+		return validResponse.VisitUpdateDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ActivateDeploymentRequest operation middleware
+func (sh *strictHandler) ActivateDeploymentRequest(ctx echo.Context, id DeploymentRequestID, params ActivateDeploymentRequestParams) error {
+	var request ActivateDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ActivateDeploymentRequest(ctx.Request().Context(), request.(ActivateDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActivateDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ActivateDeploymentRequestResponseObject); ok {
+		return validResponse.VisitActivateDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestActivity operation middleware
+func (sh *strictHandler) ListDeploymentRequestActivity(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestActivityParams) error {
+	var request ListDeploymentRequestActivityRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestActivity(ctx.Request().Context(), request.(ListDeploymentRequestActivityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestActivity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestActivityResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestActivityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestApprovals operation middleware
+func (sh *strictHandler) ListDeploymentRequestApprovals(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestApprovalsParams) error {
+	var request ListDeploymentRequestApprovalsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestApprovals(ctx.Request().Context(), request.(ListDeploymentRequestApprovalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestApprovals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestApprovalsResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestApprovalsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDeploymentRequestApproval operation middleware
+func (sh *strictHandler) AddDeploymentRequestApproval(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestApprovalParams) error {
+	var request AddDeploymentRequestApprovalRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body AddDeploymentRequestApprovalJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDeploymentRequestApproval(ctx.Request().Context(), request.(AddDeploymentRequestApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDeploymentRequestApproval")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDeploymentRequestApprovalResponseObject); ok {
+		return validResponse.VisitAddDeploymentRequestApprovalResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDeploymentRequestApproval operation middleware
+func (sh *strictHandler) RemoveDeploymentRequestApproval(ctx echo.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID) error {
+	var request RemoveDeploymentRequestApprovalRequestObject
+
+	request.ID = id
+	request.SlotID = slotID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDeploymentRequestApproval(ctx.Request().Context(), request.(RemoveDeploymentRequestApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDeploymentRequestApproval")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDeploymentRequestApprovalResponseObject); ok {
+		return validResponse.VisitRemoveDeploymentRequestApprovalResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApproveDeploymentRequest operation middleware
+func (sh *strictHandler) ApproveDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params ApproveDeploymentRequestParams) error {
+	var request ApproveDeploymentRequestRequestObject
+
+	request.ID = id
+	request.SlotID = slotID
+	request.Params = params
+
+	var body ApproveDeploymentRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveDeploymentRequest(ctx.Request().Context(), request.(ApproveDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApproveDeploymentRequestResponseObject); ok {
+		return validResponse.VisitApproveDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RejectDeploymentRequest operation middleware
+func (sh *strictHandler) RejectDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, slotID DeploymentRequestSlotID, params RejectDeploymentRequestParams) error {
+	var request RejectDeploymentRequestRequestObject
+
+	request.ID = id
+	request.SlotID = slotID
+	request.Params = params
+
+	var body RejectDeploymentRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RejectDeploymentRequest(ctx.Request().Context(), request.(RejectDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RejectDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RejectDeploymentRequestResponseObject); ok {
+		return validResponse.VisitRejectDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResetDeploymentRequestApproval operation middleware
+func (sh *strictHandler) ResetDeploymentRequestApproval(ctx echo.Context, id RejectedDeploymentRequestID, slotID DeploymentRequestSlotID, params ResetDeploymentRequestApprovalParams) error {
+	var request ResetDeploymentRequestApprovalRequestObject
+
+	request.ID = id
+	request.SlotID = slotID
+	request.Params = params
+
+	var body ResetDeploymentRequestApprovalJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResetDeploymentRequestApproval(ctx.Request().Context(), request.(ResetDeploymentRequestApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResetDeploymentRequestApproval")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResetDeploymentRequestApprovalResponseObject); ok {
+		return validResponse.VisitResetDeploymentRequestApprovalResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelDeploymentRequest operation middleware
+func (sh *strictHandler) CancelDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, params CancelDeploymentRequestParams) error {
+	var request CancelDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelDeploymentRequest(ctx.Request().Context(), request.(CancelDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelDeploymentRequestResponseObject); ok {
+		return validResponse.VisitCancelDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestComments operation middleware
+func (sh *strictHandler) ListDeploymentRequestComments(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestCommentsParams) error {
+	var request ListDeploymentRequestCommentsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestComments(ctx.Request().Context(), request.(ListDeploymentRequestCommentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestComments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestCommentsResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestCommentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDeploymentRequestComment operation middleware
+func (sh *strictHandler) CreateDeploymentRequestComment(ctx echo.Context, id DeploymentRequestID, params CreateDeploymentRequestCommentParams) error {
+	var request CreateDeploymentRequestCommentRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body CreateDeploymentRequestCommentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDeploymentRequestComment(ctx.Request().Context(), request.(CreateDeploymentRequestCommentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDeploymentRequestComment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDeploymentRequestCommentResponseObject); ok {
+		return validResponse.VisitCreateDeploymentRequestCommentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompleteDeploymentRequest operation middleware
+func (sh *strictHandler) CompleteDeploymentRequest(ctx echo.Context, id ApprovedDeploymentRequestID, params CompleteDeploymentRequestParams) error {
+	var request CompleteDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompleteDeploymentRequest(ctx.Request().Context(), request.(CompleteDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompleteDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompleteDeploymentRequestResponseObject); ok {
+		return validResponse.VisitCompleteDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeactivateDeploymentRequest operation middleware
+func (sh *strictHandler) DeactivateDeploymentRequest(ctx echo.Context, id ActiveDeploymentRequestID, params DeactivateDeploymentRequestParams) error {
+	var request DeactivateDeploymentRequestRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeactivateDeploymentRequest(ctx.Request().Context(), request.(DeactivateDeploymentRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeactivateDeploymentRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeactivateDeploymentRequestResponseObject); ok {
+		return validResponse.VisitDeactivateDeploymentRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestSteps operation middleware
+func (sh *strictHandler) ListDeploymentRequestSteps(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestStepsParams) error {
+	var request ListDeploymentRequestStepsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestSteps(ctx.Request().Context(), request.(ListDeploymentRequestStepsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestSteps")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestStepsResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestStepsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDeploymentRequestStep operation middleware
+func (sh *strictHandler) AddDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestStepParams) error {
+	var request AddDeploymentRequestStepRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body AddDeploymentRequestStepJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDeploymentRequestStep(ctx.Request().Context(), request.(AddDeploymentRequestStepRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDeploymentRequestStep")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDeploymentRequestStepResponseObject); ok {
+		return validResponse.VisitAddDeploymentRequestStepResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDeploymentRequestStep operation middleware
+func (sh *strictHandler) RemoveDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID) error {
+	var request RemoveDeploymentRequestStepRequestObject
+
+	request.ID = id
+	request.StepID = stepID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDeploymentRequestStep(ctx.Request().Context(), request.(RemoveDeploymentRequestStepRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDeploymentRequestStep")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDeploymentRequestStepResponseObject); ok {
+		return validResponse.VisitRemoveDeploymentRequestStepResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompleteDeploymentRequestStep operation middleware
+func (sh *strictHandler) CompleteDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params CompleteDeploymentRequestStepParams) error {
+	var request CompleteDeploymentRequestStepRequestObject
+
+	request.ID = id
+	request.StepID = stepID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompleteDeploymentRequestStep(ctx.Request().Context(), request.(CompleteDeploymentRequestStepRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompleteDeploymentRequestStep")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompleteDeploymentRequestStepResponseObject); ok {
+		return validResponse.VisitCompleteDeploymentRequestStepResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReopenDeploymentRequestStep operation middleware
+func (sh *strictHandler) ReopenDeploymentRequestStep(ctx echo.Context, id DeploymentRequestID, stepID DeploymentRequestStepID, params ReopenDeploymentRequestStepParams) error {
+	var request ReopenDeploymentRequestStepRequestObject
+
+	request.ID = id
+	request.StepID = stepID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReopenDeploymentRequestStep(ctx.Request().Context(), request.(ReopenDeploymentRequestStepRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReopenDeploymentRequestStep")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReopenDeploymentRequestStepResponseObject); ok {
+		return validResponse.VisitReopenDeploymentRequestStepResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeploymentRequestVersions operation middleware
+func (sh *strictHandler) ListDeploymentRequestVersions(ctx echo.Context, id DeploymentRequestID, params ListDeploymentRequestVersionsParams) error {
+	var request ListDeploymentRequestVersionsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentRequestVersions(ctx.Request().Context(), request.(ListDeploymentRequestVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentRequestVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeploymentRequestVersionsResponseObject); ok {
+		return validResponse.VisitListDeploymentRequestVersionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDeploymentRequestVersion operation middleware
+func (sh *strictHandler) AddDeploymentRequestVersion(ctx echo.Context, id DeploymentRequestID, params AddDeploymentRequestVersionParams) error {
+	var request AddDeploymentRequestVersionRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body AddDeploymentRequestVersionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDeploymentRequestVersion(ctx.Request().Context(), request.(AddDeploymentRequestVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDeploymentRequestVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDeploymentRequestVersionResponseObject); ok {
+		return validResponse.VisitAddDeploymentRequestVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDeploymentRequestVersion operation middleware
+func (sh *strictHandler) RemoveDeploymentRequestVersion(ctx echo.Context, id DeploymentRequestID, versionID DeploymentRequestVersionID) error {
+	var request RemoveDeploymentRequestVersionRequestObject
+
+	request.ID = id
+	request.VersionID = versionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDeploymentRequestVersion(ctx.Request().Context(), request.(RemoveDeploymentRequestVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDeploymentRequestVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDeploymentRequestVersionResponseObject); ok {
+		return validResponse.VisitRemoveDeploymentRequestVersionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

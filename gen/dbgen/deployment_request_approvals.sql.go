@@ -128,13 +128,13 @@ ORDER BY request_id, created_at, id
 `
 
 type ListRequestSlotsParams struct {
-	AccountID  uuid.UUID
-	RequestIds []uuid.UUID
+	AccountID uuid.UUID
+	Requests  []uuid.UUID
 }
 
 // ListRequestSlots returns the slots of requests, as they were added: one of each type at most.
 func (q *Queries) ListRequestSlots(ctx context.Context, arg ListRequestSlotsParams) ([]DeploymentRequestApproval, error) {
-	rows, err := q.db.Query(ctx, ListRequestSlots, arg.AccountID, arg.RequestIds)
+	rows, err := q.db.Query(ctx, ListRequestSlots, arg.AccountID, arg.Requests)
 	if err != nil {
 		return nil, err
 	}

@@ -287,8 +287,8 @@ ORDER BY x.request_id, e.name, e.id
 `
 
 type ListRequestEnvironmentsParams struct {
-	AccountID  uuid.UUID
-	RequestIds []uuid.UUID
+	AccountID uuid.UUID
+	Requests  []uuid.UUID
 }
 
 type ListRequestEnvironmentsRow struct {
@@ -299,7 +299,7 @@ type ListRequestEnvironmentsRow struct {
 
 // ListRequestEnvironments returns the environments of requests that are not deleted, by name.
 func (q *Queries) ListRequestEnvironments(ctx context.Context, arg ListRequestEnvironmentsParams) ([]ListRequestEnvironmentsRow, error) {
-	rows, err := q.db.Query(ctx, ListRequestEnvironments, arg.AccountID, arg.RequestIds)
+	rows, err := q.db.Query(ctx, ListRequestEnvironments, arg.AccountID, arg.Requests)
 	if err != nil {
 		return nil, err
 	}

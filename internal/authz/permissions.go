@@ -23,20 +23,24 @@ func Roles() []string {
 // rolesByPermission returns the roles that have a permission beside View.
 func rolesByPermission() map[string][]string {
 	return map[string][]string{
-		"products.write":       {Admin, "release_manager"},
-		"environments.write":   {Admin, "release_manager", "sre"},
-		"releases.write":       {Admin, "release_manager", "product", "developer"},
-		"integrations.write":   {Admin, "sre"},
-		"rules.write":          {Admin, "release_manager", "sre"},
-		"governance.manage":    {Admin},
-		"templates.write":      {Admin, "release_manager", "sre"},
-		"breakglass.write":     {Admin, "release_manager", "sre"},
-		"versions.approve":     {Admin, "release_manager", "product", "qa", "sre", "security", "compliance"},
-		"calendar_feeds.write": {Admin, "release_manager", "product", "developer", "sre", "qa", "security", "compliance"},
-		"keys.view":            {Admin, "developer"},
-		"keys.manage":          {Admin},
-		"roles.manage":         {Admin},
-		"audit.view":           {Admin},
+		"products.write":          {Admin, "release_manager"},
+		"environments.write":      {Admin, "release_manager", "sre"},
+		"releases.write":          {Admin, "release_manager", "product", "developer"},
+		"integrations.write":      {Admin, "sre"},
+		"rules.write":             {Admin, "release_manager", "sre"},
+		"governance.manage":       {Admin},
+		"templates.write":         {Admin, "release_manager", "sre"},
+		"breakglass.write":        {Admin, "release_manager", "sre"},
+		"versions.approve":        {Admin, "release_manager", "product", "qa", "sre", "security", "compliance"},
+		"calendar_feeds.write":    {Admin, "release_manager", "product", "developer", "sre", "qa", "security", "compliance"},
+		"keys.view":               {Admin, "developer"},
+		"keys.manage":             {Admin},
+		"roles.manage":            {Admin},
+		"audit.view":              {Admin},
+		"requests.write":          {Admin, "release_manager", "product", "developer"},
+		"requests.comment":        {Admin, "release_manager", "product", "developer", "sre", "qa", "security", "compliance"},
+		"requests.approve":        {Admin, "release_manager", "product", "developer", "sre", "qa", "security", "compliance"},
+		"request_templates.write": {Admin, "release_manager"},
 	}
 }
 

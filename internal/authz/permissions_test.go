@@ -20,7 +20,7 @@ func TestHighest(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{"view"}, authz.Permissions("viewer"))
-	require.Equal(t, []string{"breakglass.write", "calendar_feeds.write", "environments.write", "integrations.write", "rules.write", "templates.write", "versions.approve", "view"}, authz.Permissions("sre"))
+	require.Equal(t, []string{"breakglass.write", "calendar_feeds.write", "environments.write", "integrations.write", "requests.approve", "requests.comment", "rules.write", "templates.write", "versions.approve", "view"}, authz.Permissions("sre"))
 	require.Empty(t, authz.Permissions("emperor"))
 	require.Equal(t, authz.Roles(), authz.Allowed(authz.View))
 	require.Empty(t, authz.Allowed(""))

@@ -42,6 +42,11 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 		"createVersionApproval":  `{"approval_type":"qa","decision":"approved"}`,
 		"createBreakGlassGrant":  grantBody(mine.ids["product"], mine.ids["environment"]),
 		"confirmBreakGlassGrant": ``, "revokeBreakGlassGrant": ``, "reviewBreakGlassGrant": `{}`,
+		"createDeploymentRequest": `{"name":"once"}`, "createDeploymentRequestTemplate": `{"name":"once"}`, "createDeploymentRequestComment": `{"text":"once"}`,
+		"addDeploymentRequestVersion": `{"version_id":"` + mine.ids["version"] + `"}`, "addDeploymentRequestApproval": `{"approval_type":"uat"}`,
+		"addDeploymentRequestStep": `{"phase":"post","title":"once"}`, "completeDeploymentRequestStep": ``, "reopenDeploymentRequestStep": ``,
+		"activateDeploymentRequest": ``, "deactivateDeploymentRequest": ``, "cancelDeploymentRequest": ``, "completeDeploymentRequest": ``,
+		"approveDeploymentRequest": `{"activation":1}`, "rejectDeploymentRequest": `{"activation":1,"comments":"It is broken"}`, "resetDeploymentRequestApproval": `{"activation":1}`,
 		"createDeploymentRule": scheduleRule("once", "other"), "createCalendarFeed": `{"name":"once"}`,
 		"createVariable":           `{"key":"once","value":"v"}`,
 		"createDeploymentTemplate": templateBody(mine.ids["product"], api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": "once more"})).Field(t, "environment_id").(string)),
@@ -59,6 +64,8 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 				credential = api.Token(t, testapi.Account, "admin")
 			}
 			path := strings.ReplaceAll(op.path, "{id}", mine.ids[idLocations()[op.id]["id"]])
+			path = strings.NewReplacer("{slot_id}", mine.ids["slot"], "{step_id}", mine.ids["step"]).Replace(path)
+			prepareRequest(t, api, op.id)
 			switch op.id {
 			case "confirmBreakGlassGrant":
 				api.Exec(t, "UPDATE break_glass_grants SET status = 'awaiting_second', created_by = NULL, confirm_until = now() + interval '1 hour'")
@@ -87,8 +94,8 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 			require.Equal(t, 7, replayed)
 			changes, special := map[string]int{
 				"createDeploymentEvent": 0, "createBuildEvent": 0, "createVersionEvent": 0,
-				"addReleaseVersion": 0, // it has that version
-				"rotateAPIKey":      2, // the old key and the new one
+				"addReleaseVersion": 0, "addDeploymentRequestVersion": 0, // it has that version
+				"rotateAPIKey": 2, // the old key and the new one
 			}[op.id]
 			if !special {
 				changes = 1
@@ -110,6 +117,27 @@ func TestEveryPOSTIsCarriedOutOnce(t *testing.T) {
 	api.Scan(t, "SELECT array_agg(operation ORDER BY operation) FROM idempotency_keys WHERE is_encrypted", &operations)
 	require.Equal(t, []string{"createAPIKey", "createCalendarFeed", "rotateAPIKey"}, operations)
 	require.Zero(t, api.Count(t, "idempotency_keys WHERE position(convert_to('sk_acme', 'UTF8') IN response) > 0"))
+}
+
+// prepareRequest gives the deployment requests the status that an operation requires.
+func prepareRequest(t *testing.T, api *testapi.API, operation string) {
+	t.Helper()
+	status, isSpecial := map[string]string{
+		"deactivateDeploymentRequest": "approved", "completeDeploymentRequest": "approved", "approveDeploymentRequest": "in_progress",
+		"rejectDeploymentRequest": "in_progress", "resetDeploymentRequestApproval": "rejected",
+	}[operation]
+	if !isSpecial {
+		status = "draft"
+	}
+	slot := "status = 'pending', decided_at = NULL, decided_by = NULL"
+	if status == "rejected" {
+		slot = "status = 'rejected', decided_at = now(), decided_by = gen_random_uuid()"
+	}
+	api.Exec(t, "UPDATE deployment_requests SET activation = 1, created_by = gen_random_uuid(), activated_by = NULL, status = '"+status+"'")
+	api.Exec(t, "UPDATE deployment_request_approvals SET "+slot)
+	if operation == "reopenDeploymentRequestStep" {
+		api.Exec(t, "UPDATE deployment_request_steps SET completed_at = now(), completed_by = gen_random_uuid()")
+	}
 }
 
 func TestIdempotencyKeys(t *testing.T) {

@@ -74,7 +74,8 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 	busyBuild := api.PostEvent(t, builds, map[string]any{"product_name": "checkout", "version": "1.4.2", "status": "started", "invoke_id": "busy"})
 	progress := created(t, api, "/releases/", `{"name":"one version"}`)
 	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, progress+"/versions", `{"version_id":"`+busy.Field(t, "version_id").(string)+`"}`).Status)
-	parents := strings.NewReplacer("/versions/{id}", "/versions/"+busy.Field(t, "version_id").(string), "/releases/{id}/deployments", progress+"/deployments", "/deployments/{id}", "/deployments/"+busy.Field(t, "deployment_id").(string), "/builds/{id}", "/builds/"+busyBuild.Field(t, "build_id").(string), "/releases/{id}", release)
+	request := created(t, api, "/deployment-requests/", `{"name":"all"}`)
+	parents := strings.NewReplacer("/deployment-requests/{id}", request, "/versions/{id}", "/versions/"+busy.Field(t, "version_id").(string), "/releases/{id}/deployments", progress+"/deployments", "/deployments/{id}", "/deployments/"+busy.Field(t, "deployment_id").(string), "/builds/{id}", "/builds/"+busyBuild.Field(t, "build_id").(string), "/releases/{id}", release)
 	number := 0
 	add := func() { // an object to each list
 		number++
@@ -86,10 +87,13 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 			SELECT account_id, gen_random_uuid(), received_at + make_interval(secs => %d), api_key_id, status, 'out_of_order', deployment_id, build_id, body
 			FROM events WHERE effect = 'created' AND body ->> 'invoke_id' = 'busy'`, number))
 		created(t, api, "/releases/", `{"name":"r"}`)
+		created(t, api, "/deployment-requests/", `{"name":"r"}`)
+		created(t, api, "/deployment-request-templates/", fmt.Sprintf(`{"name":"t%d"}`, number))
 		created(t, api, "/api-keys/", `{"name":"k"}`)
 		created(t, api, "/notification-channels/", fmt.Sprintf(`{"name":"c%d","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`, number))
 		created(t, api, "/notification-preferences/", `{"channel_id":"`+path.Base(channel)+`","event_type":"build.failed"}`)
-		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}} {
+		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`},
+			{request + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}, {request + "/steps", `{"phase":"pre","title":"s"}`}, {request + "/comments", `{"text":"c"}`}} {
 			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
 		}
 		created(t, api, "/break-glass-grants/", grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))
@@ -108,8 +112,11 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		api.Exec(t, fmt.Sprintf("UPDATE %[1]s SET occurred_at = (SELECT min(occurred_at) FROM %[1]s) WHERE id IN (SELECT id FROM %[1]s ORDER BY occurred_at LIMIT 4)", table))
 	}
 	// Sorted by identifiers or oldest first: what is new may lie ahead.
-	unsorted := []string{"listEnvironmentState", "listReleaseVersions", "getReleaseProgress", "listDeploymentEvents", "listBuildEvents"}
+	unsorted := []string{"listEnvironmentState", "listReleaseVersions", "listDeploymentRequestVersions", "getReleaseProgress", "listDeploymentEvents", "listBuildEvents"}
 	for _, op := range lists(t) {
+		if op.id == "listDeploymentRequestApprovals" {
+			continue // one slot of each type at most
+		}
 		list := parents.Replace(op.path)
 		require.NotContains(t, list, "{", "%s: add the object whose list it is", op.id)
 		before := walk(t, api, list+"?limit=200", func() {})

@@ -28,6 +28,7 @@ func TestCreatedObjectsAreAtTheirLocation(t *testing.T) {
 		"createDeploymentTemplate": templateBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)),
 		"createDeploymentRule":     scheduleRule("r", "other"),
 		"createProduct":            `{"name":"p"}`, "createEnvironment": `{"name":"e"}`, "createRelease": `{"name":"r"}`,
+		"createDeploymentRequest": `{"name":"r"}`, "createDeploymentRequestTemplate": `{"name":"t"}`,
 	}
 	document, err := apigen.GetSpec()
 	require.NoError(t, err)

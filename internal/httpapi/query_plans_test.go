@@ -75,6 +75,26 @@ INSERT INTO version_approvals (account_id, id, version_id, approval_type, decisi
   SELECT v.account_id, gen_random_uuid(), v.id, 'qa', 'approved', 'qa', '', now() - make_interval(secs => n) FROM versions v, generate_series(1, 4) n;
 INSERT INTO break_glass_grants (account_id, id, product_id, environment_id, version, reason, minutes, rule_types, status, created_by_name, created_at, updated_at)
   SELECT d.account_id, gen_random_uuid(), d.product_id, d.environment_id, '1', '', 30, '{}', 'used', '', d.occurred_at, now() FROM deployments d;
+INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+  SELECT a.id, gen_random_uuid(), 'request ' || n, '', 'draft', true, gen_random_uuid(), '', now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
+INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
+  SELECT r.account_id, r.id, v.product_id, v.id
+  FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM deployment_requests) r JOIN versions v ON v.account_id = r.account_id AND v.version = '1.' || 1 + r.n % 5
+  WHERE r.n <= 40 AND r.account_id = (SELECT id FROM accounts WHERE slug = 'large');
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
+  SELECT r.account_id, r.id, e.id
+  FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM deployment_requests) r
+  JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM environments) e ON e.account_id = r.account_id AND e.n % 20 = r.n % 20;
+INSERT INTO deployment_request_approvals (account_id, id, request_id, approval_type, required, created_at)
+  SELECT r.account_id, gen_random_uuid(), r.id, t, true, now() FROM deployment_requests r, unnest('{uat, qa, security}'::text[]) t;
+INSERT INTO deployment_request_steps (account_id, id, request_id, phase, title, description, position, created_at)
+  SELECT r.account_id, gen_random_uuid(), r.id, 'pre', '', '', n, now() FROM deployment_requests r, generate_series(1, 5) n;
+INSERT INTO deployment_request_comments (account_id, id, request_id, body, created_by, created_by_name, created_at)
+  SELECT r.account_id, gen_random_uuid(), r.id, '', r.created_by, '', now() - make_interval(secs => n) FROM deployment_requests r, generate_series(1, CASE WHEN r.name = 'request 1' THEN 3000 ELSE 3 END) n;
+INSERT INTO deployment_request_activity (account_id, id, request_id, occurred_at, action, status, activation)
+  SELECT r.account_id, gen_random_uuid(), r.id, now() - make_interval(secs => n), 'comment', 'draft', 1 FROM deployment_requests r, generate_series(1, CASE WHEN r.name = 'request 1' THEN 3000 ELSE 3 END) n;
+INSERT INTO deployment_request_templates (account_id, id, name, description, environment_ids, approvals, steps, gate, created_at, updated_at)
+  SELECT a.id, gen_random_uuid(), 'template ' || n, '', '{}', '[]', '[]', true, now() - make_interval(secs => n), now() FROM accounts a, generate_series(1, 200) n;
 INSERT INTO calendar_feeds (account_id, id, name, token_hmac, created_by, created_by_name, created_at, revoked_at)
   SELECT u.account_id, gen_random_uuid(), '', sha256((u.id::text || n)::bytea), u.id, '', now() - make_interval(secs => n), CASE WHEN n % 2 = 0 THEN now() END
   FROM users u, generate_series(1, 20) n;
@@ -116,6 +136,8 @@ INSERT INTO deployments (account_id, id, product_id, version_id, environment_id,
 UPDATE environment_state s SET open_deployment_ids = ARRAY[d.id] FROM deployments d
   WHERE d.account_id = s.account_id AND d.product_id = s.product_id AND d.environment_id = s.environment_id AND d.status = 'pending';
 INSERT INTO releases (account_id, id, name, status, created_at, updated_at) SELECT id, gen_random_uuid(), 'rare', 'cancelled', now() - interval '1 year', now() FROM accounts;
+INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+  SELECT id, gen_random_uuid(), 'rare', '', 'cancelled', true, gen_random_uuid(), '', now() - interval '1 year', now() FROM accounts;
 INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_id, actor_name, credential, action, object_type, object_id, fields)
   SELECT id, gen_random_uuid(), now() - interval '1 year', 'user', md5('rare')::uuid, 'x', 'x', 'product.delete', 'product', md5('rare')::uuid, '{}' FROM accounts;
 INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts, created_at)
@@ -236,6 +258,8 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	var release, user uuid.UUID // with 200 versions, and with 200 sessions
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM releases WHERE account_id = $1 AND name = 'release 1'", account).Scan(&release))
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM users WHERE account_id = $1 AND subject = '1'", account).Scan(&user))
+	var request uuid.UUID // with 3,000 comments
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM deployment_requests WHERE account_id = $1 AND name = 'request 1'", account).Scan(&request))
 	since := at.Add(-time.Hour)
 	anHourAgo, fiveMinutesAgo := time.Now().Add(-time.Hour), time.Now().Add(-5*time.Minute)
 
@@ -316,6 +340,14 @@ func TestListsReadFromAnIndex(t *testing.T) {
 			params := dbgen.ListDeploymentTemplatesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
 			set(&params)
 			_, err := db.ListDeploymentTemplates(t.Context(), params)
+			return err
+		}
+	}
+	requestsWhere := func(set func(*dbgen.ListDeploymentRequestsParams)) func(*time.Time, *uuid.UUID) error {
+		return func(at *time.Time, id *uuid.UUID) error {
+			params := dbgen.ListDeploymentRequestsParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page}
+			set(&params)
+			_, err := db.ListDeploymentRequests(t.Context(), params)
 			return err
 		}
 	}
@@ -446,6 +478,35 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		}},
 		"listDeploymentRules": {"deployment_rules", page, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListDeploymentRules(t.Context(), dbgen.ListDeploymentRulesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequests":                  {"deployment_requests", page, requestsWhere(func(*dbgen.ListDeploymentRequestsParams) {})},
+		"listDeploymentRequests of a rare status": {"deployment_requests", few, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) { p.Status = &rareRelease })},
+		// The version is in eight requests, each of which has 200 versions, which are counted.
+		"listDeploymentRequests of a version":      {"deployment_request_versions", 2000, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) { p.VersionID = &version })},
+		"listDeploymentRequests of an environment": {"deployment_request_environments", page, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) { p.EnvironmentID = &environment })},
+		"listDeploymentRequestVersions": {"versions", 200, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListRequestVersions(t.Context(), dbgen.ListRequestVersionsParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequestApprovals": {"deployment_request_approvals", few, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListRequestSlotsPage(t.Context(), dbgen.ListRequestSlotsPageParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequestSteps": {"deployment_request_steps", few, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListRequestStepsPage(t.Context(), dbgen.ListRequestStepsPageParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequestComments": {"deployment_request_comments", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListRequestComments(t.Context(), dbgen.ListRequestCommentsParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequestActivity": {"deployment_request_activity", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListRequestActivity(t.Context(), dbgen.ListRequestActivityParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
+			return err
+		}},
+		"listDeploymentRequestTemplates": {"deployment_request_templates", page, func(at *time.Time, id *uuid.UUID) error {
+			_, err := db.ListDeploymentRequestTemplates(t.Context(), dbgen.ListDeploymentRequestTemplatesParams{AccountID: account, AfterAt: at, AfterID: id, RowLimit: page})
 			return err
 		}},
 		// Every second one is revoked.

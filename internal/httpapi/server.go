@@ -90,6 +90,8 @@ type api struct {
 	deploymentTemplateHandlers
 	preflightHandlers
 	approvalHandlers
+	deploymentRequestHandlers
+	deploymentRequestTemplateHandlers
 	breakGlassHandlers
 	apiKeyHandlers
 	authenticationHandlers
@@ -162,25 +164,28 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		return api{}, err
 	}
 	lists := cursorCodec{keys: deps.Keys.Derive("cursor")}
+	changes := governance.Announcer{Pool: deps.DB, Logger: deps.Logger}
 	return api{
-		eventHandlers:              eventHandlers{recorder: deps.Recorder},
-		catalogueHandlers:          catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
-		deploymentHandlers:         deploymentHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
-		buildHandlers:              buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
-		releaseHandlers:            releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
-		notificationHandlers:       notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
-		deploymentRuleHandlers:     deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: governance.Announcer{Pool: deps.DB, Logger: deps.Logger}, backtests: &governance.Backtests{}},
-		calendarFeedHandlers:       calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
-		deploymentTemplateHandlers: deploymentTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
-		preflightHandlers:          preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
-		approvalHandlers:           approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
-		breakGlassHandlers:         breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
-		apiKeyHandlers:             apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
-		authenticationHandlers:     authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
-		userHandlers:               userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
-		auditLogHandlers:           auditLogHandlers{db: deps.DB, cursors: lists},
-		healthHandlers:             healthHandlers{ready: deps.Ready, version: document.Info.Version},
-		docsHandlers:               docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		eventHandlers:                     eventHandlers{recorder: deps.Recorder},
+		catalogueHandlers:                 catalogueHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
+		deploymentHandlers:                deploymentHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		buildHandlers:                     buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
+		releaseHandlers:                   releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
+		notificationHandlers:              notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
+		deploymentRuleHandlers:            deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes, backtests: &governance.Backtests{}},
+		calendarFeedHandlers:              calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
+		deploymentTemplateHandlers:        deploymentTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
+		preflightHandlers:                 preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
+		approvalHandlers:                  approvalHandlers{db: deps.DB, idempotency: responses, cursors: lists},
+		breakGlassHandlers:                breakGlassHandlers{db: deps.DB, idempotency: responses, cursors: lists},
+		apiKeyHandlers:                    apiKeyHandlers{db: deps.DB, idempotency: responses, cursors: lists, keys: deps.Keys},
+		authenticationHandlers:            authenticationHandlers{db: deps.DB, cursors: lists, flow: deps.SignIn, sessions: deps.Sessions},
+		userHandlers:                      userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
+		auditLogHandlers:                  auditLogHandlers{db: deps.DB, cursors: lists},
+		healthHandlers:                    healthHandlers{ready: deps.Ready, version: document.Info.Version},
+		docsHandlers:                      docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		deploymentRequestHandlers:         deploymentRequestHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes},
+		deploymentRequestTemplateHandlers: deploymentRequestTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 	}, nil
 }
 

@@ -84,6 +84,19 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 		return id(as(http.MethodPost, "/deployment-templates/", templateBody(product, environment)), "id")
 	}
 	made.ids["template"] = template(made.ids["product"], made.ids["environment"])
+	request := func(name string) string {
+		return id(as(http.MethodPost, "/deployment-requests/", `{"name":"`+name+`","environment_ids":["`+made.ids["environment"]+`"],"approvals":[{"approval_type":"qa"}],"steps":[{"phase":"pre","title":"Announce it"}]}`), "id")
+	}
+	made.ids["request"], made.deleted["request"] = request("request"), request("gone")
+	as(http.MethodPost, "/deployment-requests/"+made.ids["request"]+"/versions", `{"version_id":"`+made.ids["version"]+`"}`)
+	as(http.MethodPost, "/deployment-requests/"+made.ids["request"]+"/comments", `{"text":"After the campaign"}`)
+	for kind, list := range map[string]string{"slot": "approvals", "step": "steps"} {
+		made.ids[kind] = items(t, as(http.MethodGet, "/deployment-requests/"+made.ids["request"]+"/"+list, ""))[0]["id"].(string)
+	}
+	requestTemplate := func(name string) string {
+		return id(as(http.MethodPost, "/deployment-request-templates/", `{"name":"`+name+`"}`), "id")
+	}
+	made.ids["request_template"], made.deleted["request_template"] = requestTemplate("template"), requestTemplate("gone")
 
 	gone := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "gone", "environment_name": "gone"}))
 	for _, kind := range []string{"product", "environment", "version", "deployment"} {
@@ -93,7 +106,7 @@ func newTenant(t *testing.T, api *testapi.API, account string) tenant {
 	require.Equal(t, http.StatusNoContent, as(http.MethodDelete, "/deployment-templates/"+made.deleted["template"], "").Status)
 	made.deleted["build"] = id(api.PostEvent(t, builds, map[string]any{"product_name": "gone", "version": "1.4.2"}), "build_id")
 	made.deleted["release"] = id(as(http.MethodPost, "/releases/", `{"name":"gone"}`), "id")
-	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/", "rule": "/deployment-rules/", "variable": "/variables/"} {
+	for kind, path := range map[string]string{"product": "/products/", "environment": "/environments/", "release": "/releases/", "preference": "/notification-preferences/", "channel": "/notification-channels/", "rule": "/deployment-rules/", "request": "/deployment-requests/", "request_template": "/deployment-request-templates/", "variable": "/variables/"} {
 		require.Equal(t, http.StatusNoContent, as(http.MethodDelete, path+made.deleted[kind], "").Status)
 	}
 	return made
@@ -133,6 +146,17 @@ func idLocations() map[string]map[string]string {
 		"listVersionApprovals": {"id": "version"}, "createVersionApproval": {"id": "version", "body environment_id": "environment"},
 		"revokeVersionApproval": {"id": "version", "approval_id": "approval"}, "createBreakGlassGrant": {"body product_id": "product", "body environment_id": "environment"},
 		"getBreakGlassGrant": {"id": "grant"}, "confirmBreakGlassGrant": {"id": "grant"}, "revokeBreakGlassGrant": {"id": "grant"}, "reviewBreakGlassGrant": {"id": "grant"},
+		"listDeploymentRequests": {"query version_id": "version", "query environment_id": "environment"}, "createDeploymentRequest": {"body template_id": "request_template"},
+		"getDeploymentRequest": {"id": "request"}, "updateDeploymentRequest": {"id": "request"}, "deleteDeploymentRequest": {"id": "request"},
+		"activateDeploymentRequest": {"id": "request"}, "deactivateDeploymentRequest": {"id": "request"}, "cancelDeploymentRequest": {"id": "request"}, "completeDeploymentRequest": {"id": "request"},
+		"listDeploymentRequestVersions": {"id": "request"}, "addDeploymentRequestVersion": {"id": "request", "body version_id": "version"},
+		"removeDeploymentRequestVersion": {"id": "request", "version_id": "version"}, "listDeploymentRequestApprovals": {"id": "request"}, "addDeploymentRequestApproval": {"id": "request"},
+		"removeDeploymentRequestApproval": {"id": "request", "slot_id": "slot"}, "approveDeploymentRequest": {"id": "request", "slot_id": "slot"},
+		"rejectDeploymentRequest": {"id": "request", "slot_id": "slot"}, "resetDeploymentRequestApproval": {"id": "request", "slot_id": "slot"},
+		"listDeploymentRequestSteps": {"id": "request"}, "addDeploymentRequestStep": {"id": "request"}, "removeDeploymentRequestStep": {"id": "request", "step_id": "step"},
+		"completeDeploymentRequestStep": {"id": "request", "step_id": "step"}, "reopenDeploymentRequestStep": {"id": "request", "step_id": "step"},
+		"listDeploymentRequestComments": {"id": "request"}, "createDeploymentRequestComment": {"id": "request"}, "listDeploymentRequestActivity": {"id": "request"},
+		"getDeploymentRequestTemplate": {"id": "request_template"}, "updateDeploymentRequestTemplate": {"id": "request_template"}, "deleteDeploymentRequestTemplate": {"id": "request_template"},
 		"listRuleViolations":     {"query product": "product", "query environment": "environment", "query rule": "rule"},
 		"preflight":              {"body product_id": "product", "body version_id": "version", "body environment_id": "environment"},
 		"backtestDeploymentRule": {"id": "rule"}, "listDeploymentCalendar": {"query product": "product", "query environment": "environment", "query rule_id": "rule"},
@@ -161,7 +185,17 @@ func bodyOf(op, id string, named map[string]string) string {
 		return `{"product_id":"` + named["product_id"] + `","version_id":"` + named["version_id"] + `","environment_id":"` + named["environment_id"] + `"}`
 	case "createBreakGlassGrant":
 		return grantBody(named["product_id"], named["environment_id"])
-	case "addReleaseVersion":
+	case "createDeploymentRequest":
+		return `{"name":"r","template_id":"` + named["template_id"] + `"}`
+	case "addDeploymentRequestApproval":
+		return `{"approval_type":"uat"}`
+	case "approveDeploymentRequest", "rejectDeploymentRequest", "resetDeploymentRequestApproval":
+		return `{"activation":1,"comments":"Seen on staging"}`
+	case "addDeploymentRequestStep":
+		return `{"phase":"post","title":"Watch it"}`
+	case "createDeploymentRequestComment":
+		return `{"text":"After the holidays"}`
+	case "addReleaseVersion", "addDeploymentRequestVersion":
 		return `{"version_id":"` + id + `"}`
 	case "createNotificationPreference":
 		return `{"channel_id":"` + id + `","event_type":"build.failed"}`
@@ -291,15 +325,16 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range userOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut", "confirmBreakGlassGrant", "revokeBreakGlassGrant"}, op.id) {
+		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut", "confirmBreakGlassGrant", "revokeBreakGlassGrant",
+			"activateDeploymentRequest", "deactivateDeploymentRequest", "cancelDeploymentRequest", "completeDeploymentRequest", "completeDeploymentRequestStep", "reopenDeploymentRequestStep"}, op.id) {
 			continue // they take no body
 		}
 		path := mine.path(t, op)
 		for _, member := range own {
 			tried++
-			body := bodyOf(op.id, mine.ids["channel"], map[string]string{"product_id": mine.ids["product"], "environment_id": mine.ids["environment"]})
+			body := bodyOf(op.id, mine.ids["channel"], map[string]string{"product_id": mine.ids["product"], "environment_id": mine.ids["environment"], "template_id": mine.ids["request_template"]})
 			switch op.id {
-			case "createProduct", "createEnvironment", "createRelease", "createAPIKey":
+			case "createProduct", "createEnvironment", "createRelease", "createAPIKey", "createDeploymentRequestTemplate":
 				body = `{"name":"x"}`
 			case "createNotificationChannel":
 				body = `{"name":"x","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`

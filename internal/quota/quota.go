@@ -30,6 +30,9 @@ const (
 	OpenReleases        Kind = "open releases"
 	Variables           Kind = "variables"
 	DeploymentTemplates Kind = "deployment templates"
+
+	OpenDeploymentRequests     Kind = "open deployment requests"
+	DeploymentRequestTemplates Kind = "deployment request templates"
 )
 
 // Check returns an error when the account has more objects of the kind than the limit. It runs in the transaction that has
@@ -76,6 +79,10 @@ func count(ctx context.Context, db *postgres.DB, accountID uuid.UUID, kind Kind)
 		return db.CountVariables(ctx, accountID)
 	case DeploymentTemplates:
 		return db.CountDeploymentTemplates(ctx, accountID)
+	case OpenDeploymentRequests:
+		return db.CountOpenDeploymentRequests(ctx, accountID)
+	case DeploymentRequestTemplates:
+		return db.CountDeploymentRequestTemplates(ctx, accountID)
 	default:
 		return 0, fmt.Errorf("unknown kind %q", kind)
 	}

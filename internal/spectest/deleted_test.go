@@ -27,9 +27,14 @@ func visibleAfter() map[string]visibility {
 		"removeReleaseVersion": {
 			lists: []string{"listVersions", "listDeployments", "listEnvironmentState", "listAuditLog"}, // "the version itself and its deployments stay"
 		},
-		"deleteNotificationPreference": {lists: history},
-		"deleteNotificationChannel":    {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
-		"deleteDeploymentRule":         {lists: []string{"listAuditLog", "listRuleViolations"}},      // "Its violations stay"
+		"removeDeploymentRequestVersion": {
+			lists: []string{"listVersions", "listDeployments", "listEnvironmentState", "listAuditLog"}, // "The version itself and its deployments stay"
+		},
+		"deleteDeploymentRequest": {lists: history}, "removeDeploymentRequestApproval": {lists: history}, "removeDeploymentRequestStep": {lists: history},
+		"deleteDeploymentRequestTemplate": {lists: history},
+		"deleteNotificationPreference":    {lists: history},
+		"deleteNotificationChannel":       {lists: []string{"listAuditLog", "listNotificationHistory"}}, // "its history stays"
+		"deleteDeploymentRule":            {lists: []string{"listAuditLog", "listRuleViolations"}},      // "Its violations stay"
 		// "it stays in the list. Revoking it again changes nothing"
 		"revokeVersionApproval":    {after: map[string]int{"revokeVersionApproval": http.StatusNoContent}, lists: history},
 		"endSession":               {lists: history},
@@ -136,10 +141,15 @@ func (f *fixture) children(t *testing.T, op operation, c requestCase) map[string
 		version := f.factories()["VersionID"](t, nil)
 		f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
 		found["/versions/"+version] = http.StatusOK
+	case "removeDeploymentRequestVersion":
+		found["/versions/"+c.path["version_id"]] = http.StatusOK
+		found["/deployment-requests/"+c.path["id"]] = http.StatusOK
 	case "removeReleaseVersion":
 		found["/versions/"+c.path["version_id"]] = http.StatusOK
 		found["/releases/"+c.path["id"]] = http.StatusOK
-	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "revokeCalendarFeed", "endSession", "endSessions", "deleteVariable", "deleteDeploymentTemplate": // without children
+	case "revokeAPIKey", "deleteNotificationPreference", "deleteDeploymentRule", "revokeVersionApproval", "revokeCalendarFeed", "endSession", "endSessions",
+		"deleteDeploymentRequest", "removeDeploymentRequestApproval", "removeDeploymentRequestStep", "deleteDeploymentRequestTemplate",
+		"deleteVariable", "deleteDeploymentTemplate": // without children
 	default:
 		require.Fail(t, "no children defined", op.OperationID)
 	}

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/httpapi"
@@ -162,6 +164,26 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 				"product_id": event.Field(t, "product_id"), "environment_id": event.Field(t, "environment_id"), "version": "1", "reason": "Payments fail since 15:10",
 			})
 		},
+		"DeploymentRequestID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.deploymentRequest(t, "draft")
+		},
+		"ActiveDeploymentRequestID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.deploymentRequest(t, "in_progress")
+		},
+		"ApprovedDeploymentRequestID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.deploymentRequest(t, "approved")
+		},
+		"RejectedDeploymentRequestID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.deploymentRequest(t, "rejected")
+		},
+		"DeploymentRequestTemplateID": func(t *testing.T, _ map[string]any) string {
+			t.Helper()
+			return f.create(t, "/deployment-request-templates/", map[string]any{"name": f.uniqueName()})
+		},
 		"WaitingGrantID": func(t *testing.T, _ map[string]any) string {
 			t.Helper()
 			return f.grantOfAnother(t, "awaiting_second")
@@ -186,6 +208,41 @@ func (f *fixture) factories() map[string]func(t *testing.T, body map[string]any)
 			return page.Items[0].ID
 		},
 	}
+}
+
+// deploymentRequest creates a request of another user with a version, a slot, a step and a comment, and decides about the slot as the status requires.
+func (f *fixture) deploymentRequest(t *testing.T, status string) string {
+	t.Helper()
+	event := f.deploy(t)
+	id := f.create(t, "/deployment-requests/", map[string]any{
+		"name": f.uniqueName(), "environment_ids": []any{event.Field(t, "environment_id")}, "approvals": []any{map[string]any{"approval_type": "qa"}},
+		"steps": []any{map[string]any{"phase": "pre", "title": "Announce it"}},
+	})
+	path := "/deployment-requests/" + id
+	f.doAsAdmin(t, http.MethodPost, path+"/versions", `{"version_id":"`+event.Field(t, "version_id").(string)+`"}`)
+	f.doAsAdmin(t, http.MethodPost, path+"/comments", `{"text":"After the campaign"}`)
+	if status != "draft" {
+		f.doAsAdmin(t, http.MethodPost, path+"/activate", "")
+	}
+	f.api.Exec(t, "UPDATE deployment_requests SET created_by = gen_random_uuid(), activated_by = NULL WHERE id = '"+id+"'")
+	switch slot := f.partOf(t, path+"/approvals"); status {
+	case "approved":
+		f.doAsAdmin(t, http.MethodPost, path+"/approvals/"+slot+"/approve", `{"activation":1}`)
+	case "rejected":
+		f.doAsAdmin(t, http.MethodPost, path+"/approvals/"+slot+"/reject", `{"activation":1,"comments":"It is broken"}`)
+	}
+	return id
+}
+
+// withUnknownIDs returns a path with an identifier of no object for each parameter.
+func withUnknownIDs(path string) string {
+	return regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, uuid.NewString())
+}
+
+// partOf returns the identifier of the newest object of a list.
+func (f *fixture) partOf(t *testing.T, path string) string {
+	t.Helper()
+	return f.list(t, path)[0]["id"].(string)
 }
 
 // rule returns a rule that applies to no deployment.
@@ -317,6 +374,12 @@ func (f *fixture) withFreshTargets(t *testing.T, op operation, c requestCase) re
 		switch name {
 		case "VersionApprovalID":
 			c.path[reference.Value.Name] = f.approve(t, c.path["id"])
+		case "DeploymentRequestVersionID":
+			c.path[reference.Value.Name] = f.partOf(t, "/deployment-requests/"+c.path["id"]+"/versions")
+		case "DeploymentRequestSlotID":
+			c.path[reference.Value.Name] = f.partOf(t, "/deployment-requests/"+c.path["id"]+"/approvals")
+		case "DeploymentRequestStepID":
+			c.path[reference.Value.Name] = f.partOf(t, "/deployment-requests/"+c.path["id"]+"/steps")
 		case "ReleaseVersionID":
 			version := f.factories()["VersionID"](t, nil)
 			f.doAsAdmin(t, http.MethodPost, "/releases/"+c.path["id"]+"/versions", `{"version_id":"`+version+`"}`)
@@ -360,6 +423,16 @@ func (f *fixture) populateChildren(t *testing.T, op operation, c requestCase) {
 	if op.path == "/versions/{id}/approvals" {
 		f.approve(t, c.path["id"])
 		f.approve(t, c.path["id"])
+	}
+	if part, isPart := strings.CutPrefix(op.path, "/deployment-requests/{id}"); isPart {
+		for _, body := range map[string][]string{
+			"/versions":  {`{"version_id":"` + f.factories()["VersionID"](t, nil) + `"}`},
+			"/approvals": {`{"approval_type":"uat"}`, `{"approval_type":"compliance"}`},
+			"/steps":     {`{"phase":"pre","title":"Announce it again"}`},
+			"/comments":  {`{"text":"After the holidays"}`},
+		}[part] {
+			f.doAsAdmin(t, http.MethodPost, "/deployment-requests/"+c.path["id"]+part, body)
+		}
 	}
 	if strings.HasPrefix(op.path, "/releases/{id}/") {
 		for range 2 {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/authz"
@@ -16,21 +15,25 @@ import (
 // rolesByPermission repeats the specified roles of each permission, independently of the implementation.
 func rolesByPermission() map[string]string {
 	return map[string]string{
-		"view":                 "admin release_manager product developer sre qa security compliance billing viewer",
-		"products.write":       "admin release_manager",
-		"environments.write":   "admin release_manager sre",
-		"releases.write":       "admin release_manager product developer",
-		"integrations.write":   "admin sre",
-		"rules.write":          "admin release_manager sre",
-		"governance.manage":    "admin",
-		"templates.write":      "admin release_manager sre",
-		"breakglass.write":     "admin release_manager sre",
-		"versions.approve":     "admin release_manager product qa sre security compliance",
-		"calendar_feeds.write": "admin release_manager product developer sre qa security compliance",
-		"keys.view":            "admin developer",
-		"keys.manage":          "admin",
-		"roles.manage":         "admin",
-		"audit.view":           "admin",
+		"view":                    "admin release_manager product developer sre qa security compliance billing viewer",
+		"products.write":          "admin release_manager",
+		"environments.write":      "admin release_manager sre",
+		"releases.write":          "admin release_manager product developer",
+		"integrations.write":      "admin sre",
+		"rules.write":             "admin release_manager sre",
+		"governance.manage":       "admin",
+		"templates.write":         "admin release_manager sre",
+		"breakglass.write":        "admin release_manager sre",
+		"versions.approve":        "admin release_manager product qa sre security compliance",
+		"calendar_feeds.write":    "admin release_manager product developer sre qa security compliance",
+		"keys.view":               "admin developer",
+		"keys.manage":             "admin",
+		"roles.manage":            "admin",
+		"audit.view":              "admin",
+		"requests.write":          "admin release_manager product developer",
+		"requests.comment":        "admin release_manager product developer sre qa security compliance",
+		"requests.approve":        "admin release_manager product developer sre qa security compliance",
+		"request_templates.write": "admin release_manager",
 	}
 }
 
@@ -48,6 +51,10 @@ func permissionOf(t *testing.T, op operation) string {
 		return "keys.view"
 	case reads, op.OperationID == "renderDeploymentTemplate":
 		return "view"
+	case collection == "deployment-requests" && strings.Contains(op.path, "/{slot_id}/"):
+		return "requests.approve"
+	case collection == "deployment-requests" && (strings.HasSuffix(op.path, "/comments") || strings.Contains(op.path, "/{step_id}/")):
+		return "requests.comment"
 	case strings.HasPrefix(collection, "notification-"):
 		return "integrations.write"
 	}
@@ -55,6 +62,7 @@ func permissionOf(t *testing.T, op operation) string {
 		"products": "products.write", "environments": "environments.write", "releases": "releases.write", "api-keys": "keys.manage", "users": "roles.manage",
 		"deployment-rules": "rules.write", "governance-settings": "governance.manage", "versions": "versions.approve", "preflight": "view", "break-glass-grants": "breakglass.write",
 		"calendar-feeds": "calendar_feeds.write", "variables": "templates.write", "deployment-templates": "templates.write",
+		"deployment-requests": "requests.write", "deployment-request-templates": "request_templates.write",
 	}
 	require.Contains(t, writes, collection, "%s: no permission specified", op.OperationID)
 	return writes[collection]
@@ -78,7 +86,7 @@ func TestRoles(t *testing.T) {
 		permission := permissionOf(t, op)
 		require.Equal(t, permission, op.Extensions["x-permission"], op.OperationID)
 		found = append(found, permission)
-		path := strings.NewReplacer("{id}", uuid.NewString(), "{version_id}", uuid.NewString(), "{approval_id}", uuid.NewString()).Replace(op.path)
+		path := withUnknownIDs(op.path)
 		require.NotContains(t, path, "{")
 		for role, token := range tokens {
 			request := f.api.Request(t, op.method, path, []byte(`{"`)) // rejected after authorization

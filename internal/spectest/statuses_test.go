@@ -31,7 +31,7 @@ func TestDeclaredStatuses(t *testing.T) {
 		}
 		want["422"] = want["422"] || len(op.params) > 0 || op.scheme(t) != "" // an unknown query parameter
 		want["304"] = op.takes("If-None-Match")
-		want["412"] = op.takes("If-Match")
+		want["412"] = op.takes("If-Match") || isDecision(op)
 		want["404"] = len(op.paramsIn(openapi3.ParameterInPath)) > 0 || hasReference(op.OperationID)
 		_, want["409"] = conflicts()[op.OperationID]
 		if op.OperationID == starts {
@@ -49,8 +49,12 @@ const starts = "createDeploymentEvent"
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
-	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight", "createVariable", "createDeploymentTemplate", "renderDeploymentTemplate"}, operation)
+	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight", "createVariable", "createDeploymentTemplate", "renderDeploymentTemplate",
+		"addDeploymentRequestVersion", "createDeploymentRequest", "createDeploymentRequestTemplate"}, operation)
 }
+
+// isDecision reports whether an operation decides about a slot of a deployment request, and names the activation that the user has seen.
+func isDecision(op operation) bool { return strings.Contains(op.path, "/{slot_id}/") }
 
 // TestUnknownIDsReturn404 sends unknown identifiers in paths and in bodies.
 func TestUnknownIDsReturn404(t *testing.T) {
@@ -127,12 +131,27 @@ func conflicts() map[string]func(*testing.T, *fixture, *requestCase) {
 		f.create(t, "/deployment-templates/", other)
 		body["environment_ids"] = other["environment_ids"]
 	}
+	closedRequest := func(t *testing.T, f *fixture, c *requestCase) {
+		t.Helper()
+		f.api.Exec(t, "UPDATE deployment_requests SET status = 'completed' WHERE id = '"+c.path["id"]+"'")
+	}
 	return map[string]func(*testing.T, *fixture, *requestCase){
 		"createVariable": func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()
 			f.create(t, "/variables/", c.body.(map[string]any))
 		},
 		"createDeploymentTemplate": environmentTaken, "updateDeploymentTemplate": environmentTaken,
+		"updateDeploymentRequest": closedRequest, "deleteDeploymentRequest": closedRequest, "activateDeploymentRequest": closedRequest, "deactivateDeploymentRequest": closedRequest,
+		"cancelDeploymentRequest": closedRequest, "completeDeploymentRequest": closedRequest, "addDeploymentRequestVersion": closedRequest, "removeDeploymentRequestVersion": closedRequest,
+		"addDeploymentRequestApproval": closedRequest, "removeDeploymentRequestApproval": closedRequest, "approveDeploymentRequest": closedRequest, "rejectDeploymentRequest": closedRequest,
+		"resetDeploymentRequestApproval": closedRequest, "addDeploymentRequestStep": closedRequest, "removeDeploymentRequestStep": closedRequest,
+		"completeDeploymentRequestStep": closedRequest, "reopenDeploymentRequestStep": closedRequest,
+		"createDeploymentRequestTemplate": nameInUse("/deployment-request-templates/"), "updateDeploymentRequestTemplate": func(t *testing.T, f *fixture, c *requestCase) {
+			t.Helper()
+			name := f.uniqueName()
+			f.create(t, "/deployment-request-templates/", map[string]any{"name": name})
+			c.body.(map[string]any)["name"] = strings.ToUpper(name)
+		},
 		"confirmBreakGlassGrant": endedGrant, "revokeBreakGlassGrant": endedGrant,
 		"reviewBreakGlassGrant": func(t *testing.T, f *fixture, c *requestCase) {
 			t.Helper()

@@ -14,7 +14,7 @@ import schemathesis
 EVENTS = {"/deployment-events/", "/build-events/", "/version-events/"}
 NAMES = {"name", "product_name", "version", "environment_name", "environment"}
 NO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE", "RULE", "TEMPLATE", "VARIABLE")}
+KEPT = {os.environ[name] for name in ("CHANNEL", "ENVIRONMENT", "EVENTS_KEY_ID", "FEED", "PRODUCT", "RELEASE", "REQUEST", "RULE", "TEMPLATE", "VARIABLE")}
 CHANNELS = "/notification-channels/"
 PREFERENCES = "/notification-preferences/"
 CONFIGS = {
@@ -22,6 +22,7 @@ CONFIGS = {
     "webhook": {"url": "http://127.0.0.1:9/hook", "secret": "not-so-secret-1234567890"},
     "email": {"to": "team@example.com"},
 }
+REQUESTS = ("/deployment-requests/", "/deployment-request-templates/")
 RULES = "/deployment-rules/"
 TEMPLATES = "/deployment-templates/"
 RENDER = "/deployment-templates/{id}/render"
@@ -77,6 +78,8 @@ def fit_body(path: str, body: dict) -> None:
         for name, identifier in (("product_name", "product_id"), ("version", "version_id"), ("environment_name", "environment_id")):
             if not body.get(name) and not body.get(identifier):
                 body[name] = "checkout"  # one of the two, and not null
+    if path.startswith(REQUESTS):
+        fit_request(path, body)
     if path == "/versions/{id}/approvals":
         body["comments"] = "seen on staging"  # a rejection needs some
 
@@ -118,6 +121,24 @@ def create_environment() -> str:
     return answer.json()["id"]
 
 
+def fit_request(path: str, body: dict) -> None:
+    """Refer to existing objects, and give each slot of a deployment request another type."""
+    if "environment_ids" in body:
+        body["environment_ids"] = [os.environ["ENVIRONMENT"]]
+    if isinstance(body.get("approvals"), list):
+        body["approvals"] = [{"approval_type": "qa"}] if body["approvals"] else []
+    for name in ("title", "text"):
+        if name in body:
+            body[name] = valid_name(body[name])
+    for step in body.get("steps") or []:
+        step["title"] = valid_name(step["title"])
+    body.pop("template_id", None)  # an existing one
+    if path.endswith("/versions"):
+        body["version_id"] = os.environ["VERSION"]
+    if "/approvals/" in path:
+        body["comments"] = "seen on staging"  # a rejection needs some
+
+
 def fill_release(parameters: dict) -> None:
     """Add the version to the release that it is removed from."""
     parameters.update(id=os.environ["RELEASE"], version_id=os.environ["VERSION"])
@@ -127,6 +148,25 @@ def fill_release(parameters: dict) -> None:
         headers={"Authorization": f"Bearer {os.environ['TOKEN']}"},
         timeout=10,
     )
+
+
+def create_request(parameters: dict) -> None:
+    """Create the draft, slot, step and version that the path of a deployment request names."""
+
+    def send(method: str, path: str, body: dict | None = None) -> dict:
+        return requests.request(
+            method, os.environ["URL"] + path, json=body, headers={"Authorization": f"Bearer {os.environ['TOKEN']}"}, timeout=10
+        ).json()
+
+    body = {"name": "draft", "approvals": [{"approval_type": "qa"}], "steps": [{"phase": "pre", "title": "Announce it"}]}
+    parameters["id"] = send("POST", REQUESTS[0], body)["id"]
+    path = f"{REQUESTS[0]}{parameters['id']}"
+    for name, part in (("slot_id", "approvals"), ("step_id", "steps")):
+        if name in parameters:
+            parameters[name] = send("GET", f"{path}/{part}")["items"][0]["id"]
+    if "version_id" in parameters:
+        parameters["version_id"] = os.environ["VERSION"]
+        send("POST", f"{path}/versions", {"version_id": parameters["version_id"]})
 
 
 def is_positive(case) -> bool:
@@ -139,8 +179,10 @@ def before_call(context, case, kwargs):
         case.path_parameters["id"] = str(uuid.uuid4())  # needed by later requests
     if not is_positive(case):
         return
-    if case.method == "DELETE" and "version_id" in case.path_parameters:
+    if case.method == "DELETE" and case.operation.path == "/releases/{id}/versions/{version_id}":
         fill_release(case.path_parameters)
+    if case.method == "DELETE" and case.operation.path.startswith(REQUESTS[0] + "{id}"):
+        create_request(case.path_parameters)
     if case.query:
         case.query.pop("cursor", None)  # only cursors of earlier pages are valid
         if "from" in case.query:

@@ -116,6 +116,32 @@ func steps() []step {
 		{operation: "updateGovernanceSettings"},
 		{operation: "createVersionApproval"},
 		{operation: "listVersionApprovals"},
+		{operation: "createDeploymentRequestTemplate"},
+		{operation: "listDeploymentRequestTemplates"},
+		{operation: "getDeploymentRequestTemplate"},
+		{operation: "createDeploymentRequest"},
+		{operation: "listDeploymentRequests"},
+		{operation: "getDeploymentRequest"},
+		{operation: "updateDeploymentRequest"},
+		{operation: "addDeploymentRequestVersion"},
+		{operation: "listDeploymentRequestVersions"},
+		{operation: "addDeploymentRequestApproval"},
+		{operation: "listDeploymentRequestApprovals"},
+		{operation: "addDeploymentRequestStep"},
+		{operation: "listDeploymentRequestSteps"},
+		{operation: "completeDeploymentRequestStep"},
+		{operation: "reopenDeploymentRequestStep"},
+		{operation: "createDeploymentRequestComment"},
+		{operation: "listDeploymentRequestComments"},
+		{operation: "activateDeploymentRequest"},
+		{operation: "listDeploymentRequestActivity"},
+		{operation: "rejectDeploymentRequest"},
+		{operation: "resetDeploymentRequestApproval"},
+		{operation: "approveDeploymentRequest"},
+		{operation: "completeDeploymentRequest"},
+		{operation: "deactivateDeploymentRequest"},
+		{operation: "cancelDeploymentRequest"},
+		{operation: "updateDeploymentRequestTemplate"},
 		{operation: "createBreakGlassGrant"},
 		{operation: "listBreakGlassGrants"},
 		{operation: "getBreakGlassGrant"},
@@ -142,6 +168,11 @@ func steps() []step {
 		{operation: "deleteNotificationChannel"},
 		{operation: "removeReleaseVersion"},
 		{operation: "deleteRelease"},
+		{operation: "removeDeploymentRequestVersion"},
+		{operation: "removeDeploymentRequestApproval"},
+		{operation: "removeDeploymentRequestStep"},
+		{operation: "deleteDeploymentRequest"},
+		{operation: "deleteDeploymentRequestTemplate"},
 		{operation: "deleteDeploymentRule"},
 		{operation: "deleteDeploymentTemplate"},
 		{operation: "deleteVariable"},
@@ -250,6 +281,11 @@ func (s *scenario) prepare(t *testing.T, current step) {
 			SELECT g.account_id, '01a2093f-2d07-7b96-8e51-c40a7d6f93b2', g.product_id, g.environment_id, g.version, 'The certificate expires tonight.', 30, g.rule_types, 'awaiting_second', u.id,
 				u.name, now(), now() + interval '15 min', now()
 			FROM break_glass_grants AS g JOIN users AS u ON u.account_id = g.account_id AND u.name = 'Grace Hopper'`)
+	case "rejectDeploymentRequest": // by the user who has created the request
+		s.api.Exec(t, "UPDATE governance_state SET requester_may_approve = true")
+	case "deactivateDeploymentRequest", "removeDeploymentRequestVersion":
+		status := map[string]string{"deactivateDeploymentRequest": "in_progress", "removeDeploymentRequestVersion": "draft"}[current.operation]
+		s.api.Exec(t, "UPDATE deployment_requests SET completed_at = NULL, cancelled_at = NULL, status = '"+status+"'")
 	case "listSessions":
 		s.api.SignInAs(t, testapi.Account, "admin", "Ada Lovelace")
 	case "listAPIKeys":

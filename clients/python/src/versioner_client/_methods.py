@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from typing_extensions import deprecated
@@ -803,6 +803,341 @@ class Methods(ABC):
         do so. Revoking it again changes nothing.
         """
         self.send(operations.revoke_version_approval(id, approval_id))
+
+    def list_deployment_requests(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        q: str | None = None,
+        status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | None = None,
+        version_id: UUID | str | None = None,
+        environment_id: UUID | str | None = None,
+    ) -> Pages[models.DeploymentRequest]:
+        """List deployment requests.
+
+        Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+        environment. A filter that matches nothing returns an empty list.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(
+            self.send,
+            operations.list_deployment_requests(
+                limit=limit, cursor=cursor, q=q, status=status, version_id=version_id, environment_id=environment_id
+            ),
+        )
+
+    def create_deployment_request(
+        self, body: models.DeploymentRequestCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequest:
+        """Create a deployment request.
+
+        Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+        activate it. With `template_id`, members that are absent are copied from the template.
+        """
+        return (self.send(operations.create_deployment_request(body, idempotency_key=idempotency_key))).data
+
+    def get_deployment_request(self, id: UUID | str) -> models.DeploymentRequest:
+        """Get a deployment request.
+
+        Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+        slots and steps change the `ETag`, too.
+        """
+        return (self.send(operations.get_deployment_request(id))).data
+
+    def delete_deployment_request(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment request.
+
+        Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+        """
+        self.send(operations.delete_deployment_request(id, if_match=if_match))
+
+    def update_deployment_request(
+        self, id: UUID | str, body: models.DeploymentRequestPatch, *, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Update a deployment request.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+        completed or cancelled: 409.
+        """
+        return (self.send(operations.update_deployment_request(id, body, if_match=if_match))).data
+
+    def activate_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Activate a deployment request.
+
+        Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+        approved.
+        """
+        return (
+            self.send(operations.activate_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match))
+        ).data
+
+    def deactivate_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Deactivate a deployment request.
+
+        Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+        """
+        return (
+            self.send(operations.deactivate_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match))
+        ).data
+
+    def cancel_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Cancel a deployment request.
+
+        Ends a request that is not completed. Cancelling it again changes nothing.
+        """
+        return (
+            self.send(operations.cancel_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match))
+        ).data
+
+    def complete_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Complete a deployment request.
+
+        Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+        are done.
+        """
+        return (
+            self.send(operations.complete_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match))
+        ).data
+
+    def list_deployment_request_versions(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.Version]:
+        """List versions of a deployment request.
+
+        Lists the versions that the request names, at most one of each product, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_versions(id, limit=limit, cursor=cursor))
+
+    def add_deployment_request_version(
+        self, id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+    ) -> models.Version:
+        """Add a version to a deployment request.
+
+        Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+        product replaces it. Adding a version that is in the request changes nothing.
+        """
+        return (self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))).data
+
+    def remove_deployment_request_version(self, id: UUID | str, version_id: UUID | str) -> None:
+        """Remove a version from a deployment request.
+
+        Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+        """
+        self.send(operations.remove_deployment_request_version(id, version_id))
+
+    def list_deployment_request_approvals(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRequestApproval]:
+        """List slots of a deployment request.
+
+        Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_approvals(id, limit=limit, cursor=cursor))
+
+    def add_deployment_request_approval(
+        self, id: UUID | str, body: models.DeploymentRequestApprovalAdd, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestApproval:
+        """Add a slot to a deployment request.
+
+        Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+        once: otherwise the answer is 409.
+        """
+        return (self.send(operations.add_deployment_request_approval(id, body, idempotency_key=idempotency_key))).data
+
+    def remove_deployment_request_approval(self, id: UUID | str, slot_id: UUID | str) -> None:
+        """Remove a slot from a deployment request.
+
+        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+        """
+        self.send(operations.remove_deployment_request_approval(id, slot_id))
+
+    def approve_deployment_request(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Approve a slot.
+
+        Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+        Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+        that of the request which the user has seen; another one is 412.
+        """
+        return (
+            self.send(operations.approve_deployment_request(id, slot_id, body, idempotency_key=idempotency_key))
+        ).data
+
+    def reject_deployment_request(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Reject a slot.
+
+        Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+        required; otherwise it is like an approval.
+        """
+        return (
+            self.send(operations.reject_deployment_request(id, slot_id, body, idempotency_key=idempotency_key))
+        ).data
+
+    def reset_deployment_request_approval(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Reset a rejected slot.
+
+        Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+        rejected it, an admin or a release manager may do so.
+        """
+        return (
+            self.send(operations.reset_deployment_request_approval(id, slot_id, body, idempotency_key=idempotency_key))
+        ).data
+
+    def list_deployment_request_steps(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRequestStep]:
+        """List steps of a deployment request.
+
+        Lists the steps, newest first; show them by `phase` and `position`.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_steps(id, limit=limit, cursor=cursor))
+
+    def add_deployment_request_step(
+        self, id: UUID | str, body: models.DeploymentRequestStepAdd, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Add a step to a deployment request.
+
+        Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+        (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+        """
+        return (self.send(operations.add_deployment_request_step(id, body, idempotency_key=idempotency_key))).data
+
+    def remove_deployment_request_step(self, id: UUID | str, step_id: UUID | str) -> None:
+        """Remove a step from a deployment request.
+
+        Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+        """
+        self.send(operations.remove_deployment_request_step(id, step_id))
+
+    def complete_deployment_request_step(
+        self, id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Complete a step.
+
+        Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+        """
+        return (
+            self.send(operations.complete_deployment_request_step(id, step_id, idempotency_key=idempotency_key))
+        ).data
+
+    def reopen_deployment_request_step(
+        self, id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Reopen a step.
+
+        Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+        """
+        return (self.send(operations.reopen_deployment_request_step(id, step_id, idempotency_key=idempotency_key))).data
+
+    def list_deployment_request_comments(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRequestComment]:
+        """List comments on a deployment request.
+
+        Lists the comments on the request, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_comments(id, limit=limit, cursor=cursor))
+
+    def create_deployment_request_comment(
+        self, id: UUID | str, body: models.DeploymentRequestCommentCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestComment:
+        """Comment on a deployment request.
+
+        Adds a comment, in any status of the request. Comments are not changed or deleted.
+        """
+        return (self.send(operations.create_deployment_request_comment(id, body, idempotency_key=idempotency_key))).data
+
+    def list_deployment_request_activity(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRequestActivity]:
+        """List the activity of a deployment request.
+
+        Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_activity(id, limit=limit, cursor=cursor))
+
+    def list_deployment_request_templates(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Pages[models.DeploymentRequestTemplate]:
+        """List deployment request templates.
+
+        Lists the account's templates, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return Pages(self.send, operations.list_deployment_request_templates(limit=limit, cursor=cursor))
+
+    def create_deployment_request_template(
+        self, body: models.DeploymentRequestTemplateCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestTemplate:
+        """Create a deployment request template.
+
+        Creates a template. Its name must not be taken by another one, ignoring case: 409.
+        """
+        return (self.send(operations.create_deployment_request_template(body, idempotency_key=idempotency_key))).data
+
+    def get_deployment_request_template(self, id: UUID | str) -> models.DeploymentRequestTemplate:
+        """Get a deployment request template.
+
+        Returns one template: what new requests are copied from.
+        """
+        return (self.send(operations.get_deployment_request_template(id))).data
+
+    def delete_deployment_request_template(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment request template.
+
+        Deletes a template. Requests that were copied from it stay.
+        """
+        self.send(operations.delete_deployment_request_template(id, if_match=if_match))
+
+    def update_deployment_request_template(
+        self, id: UUID | str, body: models.DeploymentRequestTemplatePatch, *, if_match: str | None = None
+    ) -> models.DeploymentRequestTemplate:
+        """Update a deployment request template.
+
+        Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+        """
+        return (self.send(operations.update_deployment_request_template(id, body, if_match=if_match))).data
 
     def list_break_glass_grants(
         self, *, limit: int | None = None, cursor: str | None = None
@@ -2004,6 +2339,361 @@ class AsyncMethods(ABC):
         do so. Revoking it again changes nothing.
         """
         await self.send(operations.revoke_version_approval(id, approval_id))
+
+    def list_deployment_requests(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        q: str | None = None,
+        status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | None = None,
+        version_id: UUID | str | None = None,
+        environment_id: UUID | str | None = None,
+    ) -> AsyncPages[models.DeploymentRequest]:
+        """List deployment requests.
+
+        Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+        environment. A filter that matches nothing returns an empty list.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(
+            self.send,
+            operations.list_deployment_requests(
+                limit=limit, cursor=cursor, q=q, status=status, version_id=version_id, environment_id=environment_id
+            ),
+        )
+
+    async def create_deployment_request(
+        self, body: models.DeploymentRequestCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequest:
+        """Create a deployment request.
+
+        Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+        activate it. With `template_id`, members that are absent are copied from the template.
+        """
+        return (await self.send(operations.create_deployment_request(body, idempotency_key=idempotency_key))).data
+
+    async def get_deployment_request(self, id: UUID | str) -> models.DeploymentRequest:
+        """Get a deployment request.
+
+        Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+        slots and steps change the `ETag`, too.
+        """
+        return (await self.send(operations.get_deployment_request(id))).data
+
+    async def delete_deployment_request(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment request.
+
+        Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+        """
+        await self.send(operations.delete_deployment_request(id, if_match=if_match))
+
+    async def update_deployment_request(
+        self, id: UUID | str, body: models.DeploymentRequestPatch, *, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Update a deployment request.
+
+        Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+        completed or cancelled: 409.
+        """
+        return (await self.send(operations.update_deployment_request(id, body, if_match=if_match))).data
+
+    async def activate_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Activate a deployment request.
+
+        Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+        approved.
+        """
+        return (
+            await self.send(
+                operations.activate_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match)
+            )
+        ).data
+
+    async def deactivate_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Deactivate a deployment request.
+
+        Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+        """
+        return (
+            await self.send(
+                operations.deactivate_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match)
+            )
+        ).data
+
+    async def cancel_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Cancel a deployment request.
+
+        Ends a request that is not completed. Cancelling it again changes nothing.
+        """
+        return (
+            await self.send(
+                operations.cancel_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match)
+            )
+        ).data
+
+    async def complete_deployment_request(
+        self, id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> models.DeploymentRequest:
+        """Complete a deployment request.
+
+        Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+        are done.
+        """
+        return (
+            await self.send(
+                operations.complete_deployment_request(id, idempotency_key=idempotency_key, if_match=if_match)
+            )
+        ).data
+
+    def list_deployment_request_versions(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.Version]:
+        """List versions of a deployment request.
+
+        Lists the versions that the request names, at most one of each product, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_versions(id, limit=limit, cursor=cursor))
+
+    async def add_deployment_request_version(
+        self, id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+    ) -> models.Version:
+        """Add a version to a deployment request.
+
+        Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+        product replaces it. Adding a version that is in the request changes nothing.
+        """
+        return (
+            await self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))
+        ).data
+
+    async def remove_deployment_request_version(self, id: UUID | str, version_id: UUID | str) -> None:
+        """Remove a version from a deployment request.
+
+        Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+        """
+        await self.send(operations.remove_deployment_request_version(id, version_id))
+
+    def list_deployment_request_approvals(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRequestApproval]:
+        """List slots of a deployment request.
+
+        Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_approvals(id, limit=limit, cursor=cursor))
+
+    async def add_deployment_request_approval(
+        self, id: UUID | str, body: models.DeploymentRequestApprovalAdd, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestApproval:
+        """Add a slot to a deployment request.
+
+        Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+        once: otherwise the answer is 409.
+        """
+        return (
+            await self.send(operations.add_deployment_request_approval(id, body, idempotency_key=idempotency_key))
+        ).data
+
+    async def remove_deployment_request_approval(self, id: UUID | str, slot_id: UUID | str) -> None:
+        """Remove a slot from a deployment request.
+
+        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+        """
+        await self.send(operations.remove_deployment_request_approval(id, slot_id))
+
+    async def approve_deployment_request(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Approve a slot.
+
+        Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+        Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+        that of the request which the user has seen; another one is 412.
+        """
+        return (
+            await self.send(operations.approve_deployment_request(id, slot_id, body, idempotency_key=idempotency_key))
+        ).data
+
+    async def reject_deployment_request(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Reject a slot.
+
+        Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+        required; otherwise it is like an approval.
+        """
+        return (
+            await self.send(operations.reject_deployment_request(id, slot_id, body, idempotency_key=idempotency_key))
+        ).data
+
+    async def reset_deployment_request_approval(
+        self,
+        id: UUID | str,
+        slot_id: UUID | str,
+        body: models.DeploymentRequestDecision,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DeploymentRequestApproval:
+        """Reset a rejected slot.
+
+        Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+        rejected it, an admin or a release manager may do so.
+        """
+        return (
+            await self.send(
+                operations.reset_deployment_request_approval(id, slot_id, body, idempotency_key=idempotency_key)
+            )
+        ).data
+
+    def list_deployment_request_steps(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRequestStep]:
+        """List steps of a deployment request.
+
+        Lists the steps, newest first; show them by `phase` and `position`.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_steps(id, limit=limit, cursor=cursor))
+
+    async def add_deployment_request_step(
+        self, id: UUID | str, body: models.DeploymentRequestStepAdd, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Add a step to a deployment request.
+
+        Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+        (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+        """
+        return (await self.send(operations.add_deployment_request_step(id, body, idempotency_key=idempotency_key))).data
+
+    async def remove_deployment_request_step(self, id: UUID | str, step_id: UUID | str) -> None:
+        """Remove a step from a deployment request.
+
+        Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+        """
+        await self.send(operations.remove_deployment_request_step(id, step_id))
+
+    async def complete_deployment_request_step(
+        self, id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Complete a step.
+
+        Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+        """
+        return (
+            await self.send(operations.complete_deployment_request_step(id, step_id, idempotency_key=idempotency_key))
+        ).data
+
+    async def reopen_deployment_request_step(
+        self, id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestStep:
+        """Reopen a step.
+
+        Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+        """
+        return (
+            await self.send(operations.reopen_deployment_request_step(id, step_id, idempotency_key=idempotency_key))
+        ).data
+
+    def list_deployment_request_comments(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRequestComment]:
+        """List comments on a deployment request.
+
+        Lists the comments on the request, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_comments(id, limit=limit, cursor=cursor))
+
+    async def create_deployment_request_comment(
+        self, id: UUID | str, body: models.DeploymentRequestCommentCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestComment:
+        """Comment on a deployment request.
+
+        Adds a comment, in any status of the request. Comments are not changed or deleted.
+        """
+        return (
+            await self.send(operations.create_deployment_request_comment(id, body, idempotency_key=idempotency_key))
+        ).data
+
+    def list_deployment_request_activity(
+        self, id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRequestActivity]:
+        """List the activity of a deployment request.
+
+        Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_activity(id, limit=limit, cursor=cursor))
+
+    def list_deployment_request_templates(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> AsyncPages[models.DeploymentRequestTemplate]:
+        """List deployment request templates.
+
+        Lists the account's templates, newest first.
+
+        Iterate over the result: it fetches page after page, of `limit` objects each.
+        """
+        return AsyncPages(self.send, operations.list_deployment_request_templates(limit=limit, cursor=cursor))
+
+    async def create_deployment_request_template(
+        self, body: models.DeploymentRequestTemplateCreate, *, idempotency_key: str | None = None
+    ) -> models.DeploymentRequestTemplate:
+        """Create a deployment request template.
+
+        Creates a template. Its name must not be taken by another one, ignoring case: 409.
+        """
+        return (
+            await self.send(operations.create_deployment_request_template(body, idempotency_key=idempotency_key))
+        ).data
+
+    async def get_deployment_request_template(self, id: UUID | str) -> models.DeploymentRequestTemplate:
+        """Get a deployment request template.
+
+        Returns one template: what new requests are copied from.
+        """
+        return (await self.send(operations.get_deployment_request_template(id))).data
+
+    async def delete_deployment_request_template(self, id: UUID | str, *, if_match: str | None = None) -> None:
+        """Delete a deployment request template.
+
+        Deletes a template. Requests that were copied from it stay.
+        """
+        await self.send(operations.delete_deployment_request_template(id, if_match=if_match))
+
+    async def update_deployment_request_template(
+        self, id: UUID | str, body: models.DeploymentRequestTemplatePatch, *, if_match: str | None = None
+    ) -> models.DeploymentRequestTemplate:
+        """Update a deployment request template.
+
+        Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+        """
+        return (await self.send(operations.update_deployment_request_template(id, body, if_match=if_match))).data
 
     def list_break_glass_grants(
         self, *, limit: int | None = None, cursor: str | None = None

@@ -2223,6 +2223,704 @@ class VersionApprovalCreate(BaseModel):
     """
 
 
+class Environment1(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The environment's identifier.
+    """
+    name: Annotated[str, Field(max_length=255, min_length=1)]
+    """
+    The environment's name.
+    """
+
+
+class DeploymentRequest(BaseModel):
+    """
+    A request to deploy versions to environments, with the approvals that it needs.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The request's identifier.
+    """
+    name: str
+    """
+    Its name.
+    """
+    description: str
+    """
+    Its description.
+    """
+    status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | str
+    """
+    How far it is.
+    """
+    gate: bool
+    """
+    Whether it blocks its versions in its environments, without any rule, while it is in progress or rejected.
+    """
+    activation: int
+    """
+    The number of the activation that decisions are about.
+    """
+    environments: list[Environment1]
+    """
+    The environments to deploy to, by name.
+    """
+    version_count: int
+    """
+    The number of versions to deploy.
+    """
+    open_approvals: list[
+        Literal["uat", "qa", "performance", "security", "code_review", "compliance", "release_manager"] | str
+    ]
+    """
+    The types of the required slots that are not approved.
+    """
+    open_pre_steps: int
+    """
+    The number of steps before the deployments that are not done.
+    """
+    open_post_steps: int
+    """
+    The number of steps after the deployments that are not done.
+    """
+    created_by: UUID
+    """
+    The user who created it.
+    """
+    created_by_name: str
+    """
+    The user's name at the time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    activated_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who activated it; null for a draft.
+    """
+    activated_by_name: Annotated[str | None, Field(...)]
+    """
+    The name of the user who activated it.
+    """
+    activated_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was activated.
+    """
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was completed.
+    """
+    cancelled_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was cancelled.
+    """
+    updated_at: AwareDatetime
+    """
+    When it or a part of it was last changed.
+    """
+
+
+class DeploymentRequestList(BaseModel):
+    """
+    A page of a list of deployment requests.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequest]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestPatch(BaseModel):
+    """
+    The members to change; absent ones stay. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str | None = None
+    """
+    Its new name.
+    """
+    description: str | None = None
+    """
+    Its description, at most 4,096 characters.
+    """
+    environment_ids: list[UUID] | None = None
+    """
+    The environments to deploy to, which replace the former ones.
+    """
+    gate: bool | None = None
+    """
+    Whether it blocks its versions while it is not approved.
+    """
+
+
+class DeploymentRequestApproval(BaseModel):
+    """
+    A slot for an approval, with its latest decision.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The slot's identifier.
+    """
+    approval_type: Literal["uat", "qa", "performance", "security", "code_review", "compliance", "release_manager"] | str
+    """
+    What the approval is about.
+    """
+    required: bool
+    """
+    Whether the request needs it.
+    """
+    status: Literal["pending", "approved", "rejected"] | str
+    """
+    The latest decision.
+    """
+    decided_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who decided; null without a decision.
+    """
+    decided_by_name: Annotated[str | None, Field(...)]
+    """
+    The user's name at the time.
+    """
+    approver_role: Annotated[
+        Literal["admin", "release_manager", "developer", "sre", "product", "qa", "security", "compliance"] | str | None,
+        Field(...),
+    ]
+    """
+    The user's role at the time.
+    """
+    decided_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was decided.
+    """
+    comments: Annotated[str | None, Field(...)]
+    """
+    The user's comments.
+    """
+    created_at: AwareDatetime
+    """
+    When the slot was added.
+    """
+
+
+class DeploymentRequestApprovalList(BaseModel):
+    """
+    A page of a list of slots.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequestApproval]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestApprovalAdd(BaseModel):
+    """
+    A slot to add. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    approval_type: Literal[
+        "uat", "qa", "performance", "security", "code_review", "compliance", "release_manager", "product", "qa_engineer"
+    ]
+    """
+    What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+    """
+    required: bool = True
+    """
+    Whether the request needs the approval.
+    """
+
+
+class DeploymentRequestDecision(BaseModel):
+    """
+    A decision about a slot. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    comments: str | None = None
+    """
+    Comments, at most 4,000 characters; required for a rejection.
+    """
+    activation: int
+    """
+    The `activation` of the request that the user has seen.
+    """
+
+
+class DeploymentRequestStep(BaseModel):
+    """
+    What is to do before or after the deployments of a request.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The step's identifier.
+    """
+    phase: Literal["pre", "post"] | str
+    """
+    Whether it is done before or after the deployments.
+    """
+    title: str
+    """
+    What to do.
+    """
+    description: str
+    """
+    Details of the step.
+    """
+    position: int
+    """
+    The place among the steps of its phase.
+    """
+    completed_by: Annotated[UUID | None, Field(...)]
+    """
+    The user who completed it; null while it is not done.
+    """
+    completed_by_name: Annotated[str | None, Field(...)]
+    """
+    The user's name at the time.
+    """
+    completed_at: Annotated[AwareDatetime | None, Field(...)]
+    """
+    When it was completed.
+    """
+    created_at: AwareDatetime
+    """
+    When it was added.
+    """
+
+
+class DeploymentRequestStepList(BaseModel):
+    """
+    A page of a list of steps.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequestStep]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestStepAdd(BaseModel):
+    """
+    A step to add. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    phase: Literal["pre", "post"]
+    """
+    Whether it is done before or after the deployments.
+    """
+    title: str
+    """
+    What to do.
+    """
+    description: str | None = None
+    """
+    Details of the step, at most 4,096 characters.
+    """
+    position: int | None = None
+    """
+    The place among the steps of its phase; by default behind the others.
+    """
+
+
+class DeploymentRequestComment(BaseModel):
+    """
+    A comment on a deployment request.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The comment's identifier.
+    """
+    text: str
+    """
+    The comment.
+    """
+    created_by: UUID
+    """
+    Its author.
+    """
+    created_by_name: str
+    """
+    The author's name at the time.
+    """
+    created_at: AwareDatetime
+    """
+    When it was written.
+    """
+
+
+class DeploymentRequestCommentList(BaseModel):
+    """
+    A page of a list of comments.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequestComment]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestCommentCreate(BaseModel):
+    """
+    A comment. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    text: str
+    """
+    The comment, at most 4,000 characters.
+    """
+
+
+class DeploymentRequestActivity(BaseModel):
+    """
+    What has happened to a deployment request.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The entry's identifier.
+    """
+    action: str
+    """
+    What has happened, such as `activate`, `approve` or `add_version`.
+    """
+    status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | str
+    """
+    The status of the request afterwards.
+    """
+    activation: int
+    """
+    The activation of the request afterwards.
+    """
+    subject: Annotated[str | None, Field(...)]
+    """
+    The version, the type of the slot or the title of the step.
+    """
+    comments: Annotated[str | None, Field(...)]
+    """
+    The user's comments.
+    """
+    actor_id: Annotated[UUID | None, Field(...)]
+    """
+    The user; null for the server.
+    """
+    actor_name: Annotated[str | None, Field(...)]
+    """
+    The user's name at the time.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it happened.
+    """
+
+
+class DeploymentRequestActivityList(BaseModel):
+    """
+    A page of a list of activity.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequestActivity]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestSlotInput(BaseModel):
+    """
+    A slot for an approval. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    approval_type: Literal[
+        "uat", "qa", "performance", "security", "code_review", "compliance", "release_manager", "product", "qa_engineer"
+    ]
+    """
+    What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+    """
+    required: bool = True
+    """
+    Whether the request needs the approval.
+    """
+
+
+class DeploymentRequestStepInput(BaseModel):
+    """
+    A step before or after the deployments. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    phase: Literal["pre", "post"]
+    """
+    Whether it is done before or after the deployments.
+    """
+    title: str
+    """
+    What to do.
+    """
+    description: str | None = None
+    """
+    Details of the step, at most 4,096 characters.
+    """
+    position: int | None = None
+    """
+    The place among the steps of its phase; by default that in the list.
+    """
+
+
+class Approval(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    approval_type: Literal["uat", "qa", "performance", "security", "code_review", "compliance", "release_manager"]
+    """
+    What the approval is about.
+    """
+    required: bool
+    """
+    Whether requests need the approval.
+    """
+
+
+class Step(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    phase: Literal["pre", "post"]
+    """
+    Whether it is done before or after the deployments.
+    """
+    title: Annotated[str, Field(max_length=255, min_length=1)]
+    """
+    What to do.
+    """
+    description: Annotated[str, Field(max_length=4096)]
+    """
+    Details of the step.
+    """
+    position: Annotated[int, Field(ge=0, le=1000)]
+    """
+    The place among the steps of its phase.
+    """
+
+
+class DeploymentRequestTemplate(BaseModel):
+    """
+    What new deployment requests are copied from.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    id: UUID
+    """
+    The template's identifier.
+    """
+    name: str
+    """
+    Its name.
+    """
+    description: str
+    """
+    The description of the requests.
+    """
+    environment_ids: list[UUID]
+    """
+    The environments to deploy to; deleted ones are not copied.
+    """
+    approvals: list[Approval]
+    """
+    Slots for approvals.
+    """
+    steps: list[Step]
+    """
+    Steps before and after the deployments.
+    """
+    gate: bool
+    """
+    Whether requests block their versions while they are not approved.
+    """
+    created_at: AwareDatetime
+    """
+    When it was created.
+    """
+    updated_at: AwareDatetime
+    """
+    When it was last changed.
+    """
+
+
+class DeploymentRequestTemplateList(BaseModel):
+    """
+    A page of a list of templates.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    items: list[DeploymentRequestTemplate]
+    """
+    Objects of this page, newest first.
+    """
+    next_cursor: Annotated[str | None, Field(...)]
+    """
+    The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestTemplateCreate(BaseModel):
+    """
+    A template to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name.
+    """
+    description: str | None = None
+    """
+    The description of the requests, at most 4,096 characters.
+    """
+    environment_ids: list[UUID] | None = None
+    """
+    The environments to deploy to.
+    """
+    approvals: list[DeploymentRequestSlotInput] | None = None
+    """
+    Slots for approvals, each type once.
+    """
+    steps: list[DeploymentRequestStepInput] | None = None
+    """
+    Steps before and after the deployments.
+    """
+    gate: bool = True
+    """
+    Whether requests block their versions while they are not approved.
+    """
+
+
+class DeploymentRequestTemplatePatch(BaseModel):
+    """
+    The members to change; absent ones stay. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str | None = None
+    """
+    Its new name.
+    """
+    description: str | None = None
+    """
+    The description of the requests, at most 4,096 characters.
+    """
+    environment_ids: list[UUID] | None = None
+    """
+    The environments to deploy to.
+    """
+    approvals: list[DeploymentRequestSlotInput] | None = None
+    """
+    Slots for approvals, each type once.
+    """
+    steps: list[DeploymentRequestStepInput] | None = None
+    """
+    Steps before and after the deployments.
+    """
+    gate: bool | None = None
+    """
+    Whether requests block their versions while they are not approved.
+    """
+
+
 BreakGlassStatus = TypeAliasType("BreakGlassStatus", Literal["awaiting_second", "active", "used", "expired", "revoked"])
 """
 The state of a break-glass grant.
@@ -4203,6 +4901,45 @@ class ReleaseProgress(BaseModel):
     next_cursor: Annotated[str | None, Field(...)]
     """
     The value of the parameter `cursor` for the next page; null on the last page.
+    """
+
+
+class DeploymentRequestCreate(BaseModel):
+    """
+    A deployment request to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    name: str
+    """
+    Its name.
+    """
+    description: str | None = None
+    """
+    Its description, at most 4,096 characters.
+    """
+    environment_ids: list[UUID] | None = None
+    """
+    The environments to deploy to, 1 to 50.
+    """
+    approvals: list[DeploymentRequestSlotInput] | None = None
+    """
+    Slots for approvals, each type once.
+    """
+    steps: list[DeploymentRequestStepInput] | None = None
+    """
+    Steps before and after the deployments.
+    """
+    gate: bool | None = None
+    """
+    Whether it blocks its versions while it is not approved; by default as in the template, or `true`.
+    """
+    template_id: UUID | None = None
+    """
+    The template that absent members are copied from.
     """
 
 

@@ -7,7 +7,7 @@ The methods of the clients send them. Pass them to `send` for the headers of an 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from versioner_client import models
@@ -1196,6 +1196,549 @@ def revoke_version_approval(id: UUID | str, approval_id: UUID | str) -> Operatio
         method="DELETE",
         path=f"/versions/{segment(id)}/approvals/{segment(approval_id)}",
         answer=None,
+    )
+
+
+def list_deployment_requests(
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+    q: str | None = None,
+    status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | None = None,
+    version_id: UUID | str | None = None,
+    environment_id: UUID | str | None = None,
+) -> Operation[models.DeploymentRequestList]:
+    """List deployment requests.
+
+    Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+    environment. A filter that matches nothing returns an empty list.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-requests/",
+        answer=models.DeploymentRequestList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+            "q": q,
+            "status": status,
+            "version_id": version_id,
+            "environment_id": environment_id,
+        },
+    )
+
+
+def create_deployment_request(
+    body: models.DeploymentRequestCreate, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Create a deployment request.
+
+    Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+    activate it. With `template_id`, members that are absent are copied from the template.
+    """
+    return Operation(
+        method="POST",
+        path="/deployment-requests/",
+        answer=models.DeploymentRequest,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_deployment_request(id: UUID | str) -> Operation[models.DeploymentRequest]:
+    """Get a deployment request.
+
+    Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+    slots and steps change the `ETag`, too.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}",
+        answer=models.DeploymentRequest,
+    )
+
+
+def delete_deployment_request(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a deployment request.
+
+    Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-requests/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_deployment_request(
+    id: UUID | str, body: models.DeploymentRequestPatch, *, if_match: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Update a deployment request.
+
+    Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+    completed or cancelled: 409.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/deployment-requests/{segment(id)}",
+        answer=models.DeploymentRequest,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
+    )
+
+
+def activate_deployment_request(
+    id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Activate a deployment request.
+
+    Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+    approved.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/activate",
+        answer=models.DeploymentRequest,
+        headers={
+            "Idempotency-Key": idempotency_key,
+            "If-Match": if_match,
+        },
+    )
+
+
+def deactivate_deployment_request(
+    id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Deactivate a deployment request.
+
+    Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/deactivate",
+        answer=models.DeploymentRequest,
+        headers={
+            "Idempotency-Key": idempotency_key,
+            "If-Match": if_match,
+        },
+    )
+
+
+def cancel_deployment_request(
+    id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Cancel a deployment request.
+
+    Ends a request that is not completed. Cancelling it again changes nothing.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/cancel",
+        answer=models.DeploymentRequest,
+        headers={
+            "Idempotency-Key": idempotency_key,
+            "If-Match": if_match,
+        },
+    )
+
+
+def complete_deployment_request(
+    id: UUID | str, *, idempotency_key: str | None = None, if_match: str | None = None
+) -> Operation[models.DeploymentRequest]:
+    """Complete a deployment request.
+
+    Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+    are done.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/complete",
+        answer=models.DeploymentRequest,
+        headers={
+            "Idempotency-Key": idempotency_key,
+            "If-Match": if_match,
+        },
+    )
+
+
+def list_deployment_request_versions(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.VersionList]:
+    """List versions of a deployment request.
+
+    Lists the versions that the request names, at most one of each product, newest first.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}/versions",
+        answer=models.VersionList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def add_deployment_request_version(
+    id: UUID | str, body: models.ReleaseVersionAdd, *, idempotency_key: str | None = None
+) -> Operation[models.Version]:
+    """Add a version to a deployment request.
+
+    Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+    product replaces it. Adding a version that is in the request changes nothing.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/versions",
+        answer=models.Version,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def remove_deployment_request_version(id: UUID | str, version_id: UUID | str) -> Operation[None]:
+    """Remove a version from a deployment request.
+
+    Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-requests/{segment(id)}/versions/{segment(version_id)}",
+        answer=None,
+    )
+
+
+def list_deployment_request_approvals(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRequestApprovalList]:
+    """List slots of a deployment request.
+
+    Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}/approvals",
+        answer=models.DeploymentRequestApprovalList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def add_deployment_request_approval(
+    id: UUID | str, body: models.DeploymentRequestApprovalAdd, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestApproval]:
+    """Add a slot to a deployment request.
+
+    Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+    once: otherwise the answer is 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/approvals",
+        answer=models.DeploymentRequestApproval,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def remove_deployment_request_approval(id: UUID | str, slot_id: UUID | str) -> Operation[None]:
+    """Remove a slot from a deployment request.
+
+    Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-requests/{segment(id)}/approvals/{segment(slot_id)}",
+        answer=None,
+    )
+
+
+def approve_deployment_request(
+    id: UUID | str, slot_id: UUID | str, body: models.DeploymentRequestDecision, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestApproval]:
+    """Approve a slot.
+
+    Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+    Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+    that of the request which the user has seen; another one is 412.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/approvals/{segment(slot_id)}/approve",
+        answer=models.DeploymentRequestApproval,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def reject_deployment_request(
+    id: UUID | str, slot_id: UUID | str, body: models.DeploymentRequestDecision, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestApproval]:
+    """Reject a slot.
+
+    Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+    required; otherwise it is like an approval.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/approvals/{segment(slot_id)}/reject",
+        answer=models.DeploymentRequestApproval,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def reset_deployment_request_approval(
+    id: UUID | str, slot_id: UUID | str, body: models.DeploymentRequestDecision, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestApproval]:
+    """Reset a rejected slot.
+
+    Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+    rejected it, an admin or a release manager may do so.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/approvals/{segment(slot_id)}/reset",
+        answer=models.DeploymentRequestApproval,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def list_deployment_request_steps(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRequestStepList]:
+    """List steps of a deployment request.
+
+    Lists the steps, newest first; show them by `phase` and `position`.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}/steps",
+        answer=models.DeploymentRequestStepList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def add_deployment_request_step(
+    id: UUID | str, body: models.DeploymentRequestStepAdd, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestStep]:
+    """Add a step to a deployment request.
+
+    Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+    (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/steps",
+        answer=models.DeploymentRequestStep,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def remove_deployment_request_step(id: UUID | str, step_id: UUID | str) -> Operation[None]:
+    """Remove a step from a deployment request.
+
+    Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-requests/{segment(id)}/steps/{segment(step_id)}",
+        answer=None,
+    )
+
+
+def complete_deployment_request_step(
+    id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestStep]:
+    """Complete a step.
+
+    Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/steps/{segment(step_id)}/complete",
+        answer=models.DeploymentRequestStep,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def reopen_deployment_request_step(
+    id: UUID | str, step_id: UUID | str, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestStep]:
+    """Reopen a step.
+
+    Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/steps/{segment(step_id)}/reopen",
+        answer=models.DeploymentRequestStep,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+    )
+
+
+def list_deployment_request_comments(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRequestCommentList]:
+    """List comments on a deployment request.
+
+    Lists the comments on the request, newest first.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}/comments",
+        answer=models.DeploymentRequestCommentList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_deployment_request_comment(
+    id: UUID | str, body: models.DeploymentRequestCommentCreate, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestComment]:
+    """Comment on a deployment request.
+
+    Adds a comment, in any status of the request. Comments are not changed or deleted.
+    """
+    return Operation(
+        method="POST",
+        path=f"/deployment-requests/{segment(id)}/comments",
+        answer=models.DeploymentRequestComment,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def list_deployment_request_activity(
+    id: UUID | str, *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRequestActivityList]:
+    """List the activity of a deployment request.
+
+    Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-requests/{segment(id)}/activity",
+        answer=models.DeploymentRequestActivityList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def list_deployment_request_templates(
+    *, limit: int | None = None, cursor: str | None = None
+) -> Operation[models.DeploymentRequestTemplateList]:
+    """List deployment request templates.
+
+    Lists the account's templates, newest first.
+    """
+    return Operation(
+        method="GET",
+        path="/deployment-request-templates/",
+        answer=models.DeploymentRequestTemplateList,
+        query={
+            "limit": limit,
+            "cursor": cursor,
+        },
+    )
+
+
+def create_deployment_request_template(
+    body: models.DeploymentRequestTemplateCreate, *, idempotency_key: str | None = None
+) -> Operation[models.DeploymentRequestTemplate]:
+    """Create a deployment request template.
+
+    Creates a template. Its name must not be taken by another one, ignoring case: 409.
+    """
+    return Operation(
+        method="POST",
+        path="/deployment-request-templates/",
+        answer=models.DeploymentRequestTemplate,
+        headers={
+            "Idempotency-Key": idempotency_key,
+        },
+        body=body,
+    )
+
+
+def get_deployment_request_template(id: UUID | str) -> Operation[models.DeploymentRequestTemplate]:
+    """Get a deployment request template.
+
+    Returns one template: what new requests are copied from.
+    """
+    return Operation(
+        method="GET",
+        path=f"/deployment-request-templates/{segment(id)}",
+        answer=models.DeploymentRequestTemplate,
+    )
+
+
+def delete_deployment_request_template(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
+    """Delete a deployment request template.
+
+    Deletes a template. Requests that were copied from it stay.
+    """
+    return Operation(
+        method="DELETE",
+        path=f"/deployment-request-templates/{segment(id)}",
+        answer=None,
+        headers={
+            "If-Match": if_match,
+        },
+    )
+
+
+def update_deployment_request_template(
+    id: UUID | str, body: models.DeploymentRequestTemplatePatch, *, if_match: str | None = None
+) -> Operation[models.DeploymentRequestTemplate]:
+    """Update a deployment request template.
+
+    Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+    """
+    return Operation(
+        method="PATCH",
+        path=f"/deployment-request-templates/{segment(id)}",
+        answer=models.DeploymentRequestTemplate,
+        headers={
+            "If-Match": if_match,
+        },
+        body=body,
     )
 
 

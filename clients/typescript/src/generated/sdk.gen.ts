@@ -3,12 +3,36 @@
 import type { Options, RequestResult } from "../client.js";
 
 import type {
+  ActivateDeploymentRequestData,
+  ActivateDeploymentRequestErrors,
+  ActivateDeploymentRequestResponses,
+  AddDeploymentRequestApprovalData,
+  AddDeploymentRequestApprovalErrors,
+  AddDeploymentRequestApprovalResponses,
+  AddDeploymentRequestStepData,
+  AddDeploymentRequestStepErrors,
+  AddDeploymentRequestStepResponses,
+  AddDeploymentRequestVersionData,
+  AddDeploymentRequestVersionErrors,
+  AddDeploymentRequestVersionResponses,
   AddReleaseVersionData,
   AddReleaseVersionErrors,
   AddReleaseVersionResponses,
+  ApproveDeploymentRequestData,
+  ApproveDeploymentRequestErrors,
+  ApproveDeploymentRequestResponses,
   BacktestDeploymentRuleData,
   BacktestDeploymentRuleErrors,
   BacktestDeploymentRuleResponses,
+  CancelDeploymentRequestData,
+  CancelDeploymentRequestErrors,
+  CancelDeploymentRequestResponses,
+  CompleteDeploymentRequestData,
+  CompleteDeploymentRequestErrors,
+  CompleteDeploymentRequestResponses,
+  CompleteDeploymentRequestStepData,
+  CompleteDeploymentRequestStepErrors,
+  CompleteDeploymentRequestStepResponses,
   ConfirmBreakGlassGrantData,
   ConfirmBreakGlassGrantErrors,
   ConfirmBreakGlassGrantResponses,
@@ -27,6 +51,15 @@ import type {
   CreateDeploymentEventData,
   CreateDeploymentEventErrors,
   CreateDeploymentEventResponses,
+  CreateDeploymentRequestCommentData,
+  CreateDeploymentRequestCommentErrors,
+  CreateDeploymentRequestCommentResponses,
+  CreateDeploymentRequestData,
+  CreateDeploymentRequestErrors,
+  CreateDeploymentRequestResponses,
+  CreateDeploymentRequestTemplateData,
+  CreateDeploymentRequestTemplateErrors,
+  CreateDeploymentRequestTemplateResponses,
   CreateDeploymentRuleData,
   CreateDeploymentRuleErrors,
   CreateDeploymentRuleResponses,
@@ -57,6 +90,15 @@ import type {
   CreateVersionEventData,
   CreateVersionEventErrors,
   CreateVersionEventResponses,
+  DeactivateDeploymentRequestData,
+  DeactivateDeploymentRequestErrors,
+  DeactivateDeploymentRequestResponses,
+  DeleteDeploymentRequestData,
+  DeleteDeploymentRequestErrors,
+  DeleteDeploymentRequestResponses,
+  DeleteDeploymentRequestTemplateData,
+  DeleteDeploymentRequestTemplateErrors,
+  DeleteDeploymentRequestTemplateResponses,
   DeleteDeploymentRuleData,
   DeleteDeploymentRuleErrors,
   DeleteDeploymentRuleResponses,
@@ -104,6 +146,12 @@ import type {
   GetDeploymentNeighboursData,
   GetDeploymentNeighboursErrors,
   GetDeploymentNeighboursResponses,
+  GetDeploymentRequestData,
+  GetDeploymentRequestErrors,
+  GetDeploymentRequestResponses,
+  GetDeploymentRequestTemplateData,
+  GetDeploymentRequestTemplateErrors,
+  GetDeploymentRequestTemplateResponses,
   GetDeploymentResponses,
   GetDeploymentRuleData,
   GetDeploymentRuleErrors,
@@ -178,6 +226,27 @@ import type {
   ListDeploymentEventsData,
   ListDeploymentEventsErrors,
   ListDeploymentEventsResponses,
+  ListDeploymentRequestActivityData,
+  ListDeploymentRequestActivityErrors,
+  ListDeploymentRequestActivityResponses,
+  ListDeploymentRequestApprovalsData,
+  ListDeploymentRequestApprovalsErrors,
+  ListDeploymentRequestApprovalsResponses,
+  ListDeploymentRequestCommentsData,
+  ListDeploymentRequestCommentsErrors,
+  ListDeploymentRequestCommentsResponses,
+  ListDeploymentRequestsData,
+  ListDeploymentRequestsErrors,
+  ListDeploymentRequestsResponses,
+  ListDeploymentRequestStepsData,
+  ListDeploymentRequestStepsErrors,
+  ListDeploymentRequestStepsResponses,
+  ListDeploymentRequestTemplatesData,
+  ListDeploymentRequestTemplatesErrors,
+  ListDeploymentRequestTemplatesResponses,
+  ListDeploymentRequestVersionsData,
+  ListDeploymentRequestVersionsErrors,
+  ListDeploymentRequestVersionsResponses,
   ListDeploymentRulesData,
   ListDeploymentRulesErrors,
   ListDeploymentRulesResponses,
@@ -237,15 +306,33 @@ import type {
   RedeliverNotificationData,
   RedeliverNotificationErrors,
   RedeliverNotificationResponses,
+  RejectDeploymentRequestData,
+  RejectDeploymentRequestErrors,
+  RejectDeploymentRequestResponses,
+  RemoveDeploymentRequestApprovalData,
+  RemoveDeploymentRequestApprovalErrors,
+  RemoveDeploymentRequestApprovalResponses,
+  RemoveDeploymentRequestStepData,
+  RemoveDeploymentRequestStepErrors,
+  RemoveDeploymentRequestStepResponses,
+  RemoveDeploymentRequestVersionData,
+  RemoveDeploymentRequestVersionErrors,
+  RemoveDeploymentRequestVersionResponses,
   RemoveReleaseVersionData,
   RemoveReleaseVersionErrors,
   RemoveReleaseVersionResponses,
   RenderDeploymentTemplateData,
   RenderDeploymentTemplateErrors,
   RenderDeploymentTemplateResponses,
+  ReopenDeploymentRequestStepData,
+  ReopenDeploymentRequestStepErrors,
+  ReopenDeploymentRequestStepResponses,
   ResendRecipientConfirmationsData,
   ResendRecipientConfirmationsErrors,
   ResendRecipientConfirmationsResponses,
+  ResetDeploymentRequestApprovalData,
+  ResetDeploymentRequestApprovalErrors,
+  ResetDeploymentRequestApprovalResponses,
   ReviewBreakGlassGrantData,
   ReviewBreakGlassGrantErrors,
   ReviewBreakGlassGrantResponses,
@@ -273,6 +360,12 @@ import type {
   UpdateApiKeyData,
   UpdateApiKeyErrors,
   UpdateApiKeyResponses,
+  UpdateDeploymentRequestData,
+  UpdateDeploymentRequestErrors,
+  UpdateDeploymentRequestResponses,
+  UpdateDeploymentRequestTemplateData,
+  UpdateDeploymentRequestTemplateErrors,
+  UpdateDeploymentRequestTemplateResponses,
   UpdateDeploymentRuleData,
   UpdateDeploymentRuleErrors,
   UpdateDeploymentRuleResponses,
@@ -1737,6 +1830,714 @@ export const revokeVersionApproval = (
     ],
     url: "/versions/{id}/approvals/{approval_id}",
     ...options,
+  });
+
+/**
+ * List deployment requests
+ *
+ * Lists the account's requests, newest first, finished ones too. `version_id` finds those that name a version, `environment_id` those for an
+ * environment. A filter that matches nothing returns an empty list.
+ *
+ */
+export const listDeploymentRequests = (
+  options: Options<ListDeploymentRequestsData>,
+): RequestResult<ListDeploymentRequestsResponses, ListDeploymentRequestsErrors> =>
+  options.client.get<ListDeploymentRequestsResponses, ListDeploymentRequestsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/",
+    ...options,
+  });
+
+/**
+ * Create a deployment request
+ *
+ * Creates a draft with its environments, slots for approvals and steps; add versions with `POST /deployment-requests/{id}/versions`, then
+ * activate it. With `template_id`, members that are absent are copied from the template.
+ *
+ */
+export const createDeploymentRequest = (
+  options: Options<CreateDeploymentRequestData>,
+): RequestResult<CreateDeploymentRequestResponses, CreateDeploymentRequestErrors> =>
+  options.client.post<CreateDeploymentRequestResponses, CreateDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Delete a deployment request
+ *
+ * Deletes a draft. A request that was activated can be deactivated first, or cancelled.
+ *
+ */
+export const deleteDeploymentRequest = (
+  options: Options<DeleteDeploymentRequestData>,
+): RequestResult<DeleteDeploymentRequestResponses, DeleteDeploymentRequestErrors> =>
+  options.client.delete<DeleteDeploymentRequestResponses, DeleteDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}",
+    ...options,
+  });
+
+/**
+ * Get a deployment request
+ *
+ * Returns one request. Send its `ETag` as `If-Match` with a change, so that the change does not overwrite another user's. Changes of its versions,
+ * slots and steps change the `ETag`, too.
+ *
+ */
+export const getDeploymentRequest = (
+  options: Options<GetDeploymentRequestData>,
+): RequestResult<GetDeploymentRequestResponses, GetDeploymentRequestErrors> =>
+  options.client.get<GetDeploymentRequestResponses, GetDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}",
+    ...options,
+  });
+
+/**
+ * Update a deployment request
+ *
+ * Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
+ * completed or cancelled: 409.
+ *
+ */
+export const updateDeploymentRequest = (
+  options: Options<UpdateDeploymentRequestData>,
+): RequestResult<UpdateDeploymentRequestResponses, UpdateDeploymentRequestErrors> =>
+  options.client.patch<UpdateDeploymentRequestResponses, UpdateDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Activate a deployment request
+ *
+ * Asks for the approvals of a draft that has at least one version and one environment; otherwise the answer is 409. Without required slots it is
+ * approved.
+ *
+ */
+export const activateDeploymentRequest = (
+  options: Options<ActivateDeploymentRequestData>,
+): RequestResult<ActivateDeploymentRequestResponses, ActivateDeploymentRequestErrors> =>
+  options.client.post<ActivateDeploymentRequestResponses, ActivateDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/activate",
+    ...options,
+  });
+
+/**
+ * Deactivate a deployment request
+ *
+ * Makes a request that is in progress, approved or rejected a draft again. Its decisions are void, and `activation` is one higher.
+ *
+ */
+export const deactivateDeploymentRequest = (
+  options: Options<DeactivateDeploymentRequestData>,
+): RequestResult<DeactivateDeploymentRequestResponses, DeactivateDeploymentRequestErrors> =>
+  options.client.post<DeactivateDeploymentRequestResponses, DeactivateDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/deactivate",
+    ...options,
+  });
+
+/**
+ * Cancel a deployment request
+ *
+ * Ends a request that is not completed. Cancelling it again changes nothing.
+ *
+ */
+export const cancelDeploymentRequest = (
+  options: Options<CancelDeploymentRequestData>,
+): RequestResult<CancelDeploymentRequestResponses, CancelDeploymentRequestErrors> =>
+  options.client.post<CancelDeploymentRequestResponses, CancelDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/cancel",
+    ...options,
+  });
+
+/**
+ * Complete a deployment request
+ *
+ * Ends an approved request. The server does so, too, when all versions are deployed to all environments and the steps after the deployments
+ * are done.
+ *
+ */
+export const completeDeploymentRequest = (
+  options: Options<CompleteDeploymentRequestData>,
+): RequestResult<CompleteDeploymentRequestResponses, CompleteDeploymentRequestErrors> =>
+  options.client.post<CompleteDeploymentRequestResponses, CompleteDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/complete",
+    ...options,
+  });
+
+/**
+ * List versions of a deployment request
+ *
+ * Lists the versions that the request names, at most one of each product, newest first.
+ *
+ */
+export const listDeploymentRequestVersions = (
+  options: Options<ListDeploymentRequestVersionsData>,
+): RequestResult<ListDeploymentRequestVersionsResponses, ListDeploymentRequestVersionsErrors> =>
+  options.client.get<ListDeploymentRequestVersionsResponses, ListDeploymentRequestVersionsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/versions",
+    ...options,
+  });
+
+/**
+ * Add a version to a deployment request
+ *
+ * Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
+ * product replaces it. Adding a version that is in the request changes nothing.
+ *
+ */
+export const addDeploymentRequestVersion = (
+  options: Options<AddDeploymentRequestVersionData>,
+): RequestResult<AddDeploymentRequestVersionResponses, AddDeploymentRequestVersionErrors> =>
+  options.client.post<AddDeploymentRequestVersionResponses, AddDeploymentRequestVersionErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/versions",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Remove a version from a deployment request
+ *
+ * Removes a version from a draft; otherwise the answer is 409. The version itself and its deployments stay.
+ *
+ */
+export const removeDeploymentRequestVersion = (
+  options: Options<RemoveDeploymentRequestVersionData>,
+): RequestResult<RemoveDeploymentRequestVersionResponses, RemoveDeploymentRequestVersionErrors> =>
+  options.client.delete<RemoveDeploymentRequestVersionResponses, RemoveDeploymentRequestVersionErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/versions/{version_id}",
+    ...options,
+  });
+
+/**
+ * List slots of a deployment request
+ *
+ * Lists the slots for approvals with their latest decisions, newest slot first. There is at most one of each type.
+ *
+ */
+export const listDeploymentRequestApprovals = (
+  options: Options<ListDeploymentRequestApprovalsData>,
+): RequestResult<ListDeploymentRequestApprovalsResponses, ListDeploymentRequestApprovalsErrors> =>
+  options.client.get<ListDeploymentRequestApprovalsResponses, ListDeploymentRequestApprovalsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals",
+    ...options,
+  });
+
+/**
+ * Add a slot to a deployment request
+ *
+ * Adds a slot for an approval. A required one is added to a draft only, an optional one until the request is completed or cancelled, and each type
+ * once: otherwise the answer is 409.
+ *
+ */
+export const addDeploymentRequestApproval = (
+  options: Options<AddDeploymentRequestApprovalData>,
+): RequestResult<AddDeploymentRequestApprovalResponses, AddDeploymentRequestApprovalErrors> =>
+  options.client.post<AddDeploymentRequestApprovalResponses, AddDeploymentRequestApprovalErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Remove a slot from a deployment request
+ *
+ * Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+ *
+ */
+export const removeDeploymentRequestApproval = (
+  options: Options<RemoveDeploymentRequestApprovalData>,
+): RequestResult<RemoveDeploymentRequestApprovalResponses, RemoveDeploymentRequestApprovalErrors> =>
+  options.client.delete<RemoveDeploymentRequestApprovalResponses, RemoveDeploymentRequestApprovalErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals/{slot_id}",
+    ...options,
+  });
+
+/**
+ * Approve a slot
+ *
+ * Approves a slot of a request that is in progress or approved; it replaces an earlier decision. With the last required slot the request is approved.
+ * Users approve the types of their role, and not what they have created or activated themselves unless the settings permit it: 403. `activation` is
+ * that of the request which the user has seen; another one is 412.
+ *
+ */
+export const approveDeploymentRequest = (
+  options: Options<ApproveDeploymentRequestData>,
+): RequestResult<ApproveDeploymentRequestResponses, ApproveDeploymentRequestErrors> =>
+  options.client.post<ApproveDeploymentRequestResponses, ApproveDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals/{slot_id}/approve",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Reject a slot
+ *
+ * Rejects a slot of a request that is in progress or approved; it replaces an earlier decision. A required slot makes the request rejected. Comments are
+ * required; otherwise it is like an approval.
+ *
+ */
+export const rejectDeploymentRequest = (
+  options: Options<RejectDeploymentRequestData>,
+): RequestResult<RejectDeploymentRequestResponses, RejectDeploymentRequestErrors> =>
+  options.client.post<RejectDeploymentRequestResponses, RejectDeploymentRequestErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals/{slot_id}/reject",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Reset a rejected slot
+ *
+ * Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
+ * rejected it, an admin or a release manager may do so.
+ *
+ */
+export const resetDeploymentRequestApproval = (
+  options: Options<ResetDeploymentRequestApprovalData>,
+): RequestResult<ResetDeploymentRequestApprovalResponses, ResetDeploymentRequestApprovalErrors> =>
+  options.client.post<ResetDeploymentRequestApprovalResponses, ResetDeploymentRequestApprovalErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/approvals/{slot_id}/reset",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List steps of a deployment request
+ *
+ * Lists the steps, newest first; show them by `phase` and `position`.
+ *
+ */
+export const listDeploymentRequestSteps = (
+  options: Options<ListDeploymentRequestStepsData>,
+): RequestResult<ListDeploymentRequestStepsResponses, ListDeploymentRequestStepsErrors> =>
+  options.client.get<ListDeploymentRequestStepsResponses, ListDeploymentRequestStepsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/steps",
+    ...options,
+  });
+
+/**
+ * Add a step to a deployment request
+ *
+ * Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+ * (`post`) until the request is completed or cancelled: otherwise the answer is 409.
+ *
+ */
+export const addDeploymentRequestStep = (
+  options: Options<AddDeploymentRequestStepData>,
+): RequestResult<AddDeploymentRequestStepResponses, AddDeploymentRequestStepErrors> =>
+  options.client.post<AddDeploymentRequestStepResponses, AddDeploymentRequestStepErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/steps",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Remove a step from a deployment request
+ *
+ * Removes a step: one before the deployments from a draft only, one after them until the request is completed or cancelled. Otherwise the answer is 409.
+ *
+ */
+export const removeDeploymentRequestStep = (
+  options: Options<RemoveDeploymentRequestStepData>,
+): RequestResult<RemoveDeploymentRequestStepResponses, RemoveDeploymentRequestStepErrors> =>
+  options.client.delete<RemoveDeploymentRequestStepResponses, RemoveDeploymentRequestStepErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/steps/{step_id}",
+    ...options,
+  });
+
+/**
+ * Complete a step
+ *
+ * Records that a step is done. Completing it again changes nothing; a request that is completed or cancelled is closed: 409.
+ *
+ */
+export const completeDeploymentRequestStep = (
+  options: Options<CompleteDeploymentRequestStepData>,
+): RequestResult<CompleteDeploymentRequestStepResponses, CompleteDeploymentRequestStepErrors> =>
+  options.client.post<CompleteDeploymentRequestStepResponses, CompleteDeploymentRequestStepErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/steps/{step_id}/complete",
+    ...options,
+  });
+
+/**
+ * Reopen a step
+ *
+ * Records that a step is not done. Reopening it again changes nothing; a request that is completed or cancelled is closed: 409.
+ *
+ */
+export const reopenDeploymentRequestStep = (
+  options: Options<ReopenDeploymentRequestStepData>,
+): RequestResult<ReopenDeploymentRequestStepResponses, ReopenDeploymentRequestStepErrors> =>
+  options.client.post<ReopenDeploymentRequestStepResponses, ReopenDeploymentRequestStepErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/steps/{step_id}/reopen",
+    ...options,
+  });
+
+/**
+ * List comments on a deployment request
+ *
+ * Lists the comments on the request, newest first.
+ *
+ */
+export const listDeploymentRequestComments = (
+  options: Options<ListDeploymentRequestCommentsData>,
+): RequestResult<ListDeploymentRequestCommentsResponses, ListDeploymentRequestCommentsErrors> =>
+  options.client.get<ListDeploymentRequestCommentsResponses, ListDeploymentRequestCommentsErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/comments",
+    ...options,
+  });
+
+/**
+ * Comment on a deployment request
+ *
+ * Adds a comment, in any status of the request. Comments are not changed or deleted.
+ *
+ */
+export const createDeploymentRequestComment = (
+  options: Options<CreateDeploymentRequestCommentData>,
+): RequestResult<CreateDeploymentRequestCommentResponses, CreateDeploymentRequestCommentErrors> =>
+  options.client.post<CreateDeploymentRequestCommentResponses, CreateDeploymentRequestCommentErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/comments",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * List the activity of a deployment request
+ *
+ * Lists what has happened to the request, newest first: every decision too, also those that were void later. Nothing is changed or deleted.
+ *
+ */
+export const listDeploymentRequestActivity = (
+  options: Options<ListDeploymentRequestActivityData>,
+): RequestResult<ListDeploymentRequestActivityResponses, ListDeploymentRequestActivityErrors> =>
+  options.client.get<ListDeploymentRequestActivityResponses, ListDeploymentRequestActivityErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-requests/{id}/activity",
+    ...options,
+  });
+
+/**
+ * List deployment request templates
+ *
+ * Lists the account's templates, newest first.
+ *
+ */
+export const listDeploymentRequestTemplates = (
+  options: Options<ListDeploymentRequestTemplatesData>,
+): RequestResult<ListDeploymentRequestTemplatesResponses, ListDeploymentRequestTemplatesErrors> =>
+  options.client.get<ListDeploymentRequestTemplatesResponses, ListDeploymentRequestTemplatesErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-request-templates/",
+    ...options,
+  });
+
+/**
+ * Create a deployment request template
+ *
+ * Creates a template. Its name must not be taken by another one, ignoring case: 409.
+ *
+ */
+export const createDeploymentRequestTemplate = (
+  options: Options<CreateDeploymentRequestTemplateData>,
+): RequestResult<CreateDeploymentRequestTemplateResponses, CreateDeploymentRequestTemplateErrors> =>
+  options.client.post<CreateDeploymentRequestTemplateResponses, CreateDeploymentRequestTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-request-templates/",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
+  });
+
+/**
+ * Delete a deployment request template
+ *
+ * Deletes a template. Requests that were copied from it stay.
+ *
+ */
+export const deleteDeploymentRequestTemplate = (
+  options: Options<DeleteDeploymentRequestTemplateData>,
+): RequestResult<DeleteDeploymentRequestTemplateResponses, DeleteDeploymentRequestTemplateErrors> =>
+  options.client.delete<DeleteDeploymentRequestTemplateResponses, DeleteDeploymentRequestTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-request-templates/{id}",
+    ...options,
+  });
+
+/**
+ * Get a deployment request template
+ *
+ * Returns one template: what new requests are copied from.
+ *
+ */
+export const getDeploymentRequestTemplate = (
+  options: Options<GetDeploymentRequestTemplateData>,
+): RequestResult<GetDeploymentRequestTemplateResponses, GetDeploymentRequestTemplateErrors> =>
+  options.client.get<GetDeploymentRequestTemplateResponses, GetDeploymentRequestTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-request-templates/{id}",
+    ...options,
+  });
+
+/**
+ * Update a deployment request template
+ *
+ * Changes the members in the body (JSON merge patch, RFC 7396); lists are replaced. Requests that were copied from it stay as they are.
+ *
+ */
+export const updateDeploymentRequestTemplate = (
+  options: Options<UpdateDeploymentRequestTemplateData>,
+): RequestResult<UpdateDeploymentRequestTemplateResponses, UpdateDeploymentRequestTemplateErrors> =>
+  options.client.patch<UpdateDeploymentRequestTemplateResponses, UpdateDeploymentRequestTemplateErrors>({
+    security: [
+      {
+        key: "JWTAuth",
+        scheme: "bearer",
+        type: "http",
+      },
+    ],
+    url: "/deployment-request-templates/{id}",
+    ...options,
+    headers: {
+      "Content-Type": "application/json",
+      ...options.headers,
+    },
   });
 
 /**

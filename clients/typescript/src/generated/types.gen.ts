@@ -1954,6 +1954,640 @@ export type VersionApprovalCreate = {
 };
 
 /**
+ * A request to deploy versions to environments, with the approvals that it needs.
+ */
+export type DeploymentRequest = {
+  /**
+   * The request's identifier.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * Its description.
+   */
+  description: string;
+  /**
+   * How far it is.
+   */
+  status: "draft" | "in_progress" | "approved" | "rejected" | "completed" | "cancelled";
+  /**
+   * Whether it blocks its versions in its environments, without any rule, while it is in progress or rejected.
+   */
+  gate: boolean;
+  /**
+   * The number of the activation that decisions are about.
+   */
+  activation: number;
+  /**
+   * The environments to deploy to, by name.
+   */
+  environments: Array<{
+    /**
+     * The environment's identifier.
+     */
+    id: string;
+    /**
+     * The environment's name.
+     */
+    name: string;
+  }>;
+  /**
+   * The number of versions to deploy.
+   */
+  version_count: number;
+  /**
+   * The types of the required slots that are not approved.
+   */
+  open_approvals: Array<"uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager">;
+  /**
+   * The number of steps before the deployments that are not done.
+   */
+  open_pre_steps: number;
+  /**
+   * The number of steps after the deployments that are not done.
+   */
+  open_post_steps: number;
+  /**
+   * The user who created it.
+   */
+  created_by: string;
+  /**
+   * The user's name at the time.
+   */
+  created_by_name: string;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * The user who activated it; null for a draft.
+   */
+  activated_by: string | null;
+  /**
+   * The name of the user who activated it.
+   */
+  activated_by_name: string | null;
+  /**
+   * When it was activated.
+   */
+  activated_at: string | null;
+  /**
+   * When it was completed.
+   */
+  completed_at: string | null;
+  /**
+   * When it was cancelled.
+   */
+  cancelled_at: string | null;
+  /**
+   * When it or a part of it was last changed.
+   */
+  updated_at: string;
+};
+
+/**
+ * A page of a list of deployment requests.
+ */
+export type DeploymentRequestList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequest>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A deployment request to create. Unknown members are rejected.
+ */
+export type DeploymentRequestCreate = {
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * Its description, at most 4,096 characters.
+   */
+  description?: string;
+  /**
+   * The environments to deploy to, 1 to 50.
+   */
+  environment_ids?: Array<string>;
+  /**
+   * Slots for approvals, each type once.
+   */
+  approvals?: Array<DeploymentRequestSlotInput>;
+  /**
+   * Steps before and after the deployments.
+   */
+  steps?: Array<DeploymentRequestStepInput>;
+  /**
+   * Whether it blocks its versions while it is not approved; by default as in the template, or `true`.
+   */
+  gate?: boolean;
+  /**
+   * The template that absent members are copied from.
+   */
+  template_id?: string | null;
+};
+
+/**
+ * The members to change; absent ones stay. Unknown members are rejected.
+ */
+export type DeploymentRequestPatch = {
+  /**
+   * Its new name.
+   */
+  name?: string;
+  /**
+   * Its description, at most 4,096 characters.
+   */
+  description?: string | null;
+  /**
+   * The environments to deploy to, which replace the former ones.
+   */
+  environment_ids?: Array<string>;
+  /**
+   * Whether it blocks its versions while it is not approved.
+   */
+  gate?: boolean;
+};
+
+/**
+ * A slot for an approval, with its latest decision.
+ */
+export type DeploymentRequestApproval = {
+  /**
+   * The slot's identifier.
+   */
+  id: string;
+  /**
+   * What the approval is about.
+   */
+  approval_type: "uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager";
+  /**
+   * Whether the request needs it.
+   */
+  required: boolean;
+  /**
+   * The latest decision.
+   */
+  status: "pending" | "approved" | "rejected";
+  /**
+   * The user who decided; null without a decision.
+   */
+  decided_by: string | null;
+  /**
+   * The user's name at the time.
+   */
+  decided_by_name: string | null;
+  /**
+   * The user's role at the time.
+   */
+  approver_role:
+    "admin" | "release_manager" | "developer" | "sre" | "product" | "qa" | "security" | "compliance" | null;
+  /**
+   * When it was decided.
+   */
+  decided_at: string | null;
+  /**
+   * The user's comments.
+   */
+  comments: string | null;
+  /**
+   * When the slot was added.
+   */
+  created_at: string;
+};
+
+/**
+ * A page of a list of slots.
+ */
+export type DeploymentRequestApprovalList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequestApproval>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A slot to add. Unknown members are rejected.
+ */
+export type DeploymentRequestApprovalAdd = {
+  /**
+   * What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+   */
+  approval_type:
+    | "uat"
+    | "qa"
+    | "performance"
+    | "security"
+    | "code_review"
+    | "compliance"
+    | "release_manager"
+    | "product"
+    | "qa_engineer";
+  /**
+   * Whether the request needs the approval.
+   */
+  required?: boolean;
+};
+
+/**
+ * A decision about a slot. Unknown members are rejected.
+ */
+export type DeploymentRequestDecision = {
+  /**
+   * Comments, at most 4,000 characters; required for a rejection.
+   */
+  comments?: string | null;
+  /**
+   * The `activation` of the request that the user has seen.
+   */
+  activation: number;
+};
+
+/**
+ * What is to do before or after the deployments of a request.
+ */
+export type DeploymentRequestStep = {
+  /**
+   * The step's identifier.
+   */
+  id: string;
+  /**
+   * Whether it is done before or after the deployments.
+   */
+  phase: "pre" | "post";
+  /**
+   * What to do.
+   */
+  title: string;
+  /**
+   * Details of the step.
+   */
+  description: string;
+  /**
+   * The place among the steps of its phase.
+   */
+  position: number;
+  /**
+   * The user who completed it; null while it is not done.
+   */
+  completed_by: string | null;
+  /**
+   * The user's name at the time.
+   */
+  completed_by_name: string | null;
+  /**
+   * When it was completed.
+   */
+  completed_at: string | null;
+  /**
+   * When it was added.
+   */
+  created_at: string;
+};
+
+/**
+ * A page of a list of steps.
+ */
+export type DeploymentRequestStepList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequestStep>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A step to add. Unknown members are rejected.
+ */
+export type DeploymentRequestStepAdd = {
+  /**
+   * Whether it is done before or after the deployments.
+   */
+  phase: "pre" | "post";
+  /**
+   * What to do.
+   */
+  title: string;
+  /**
+   * Details of the step, at most 4,096 characters.
+   */
+  description?: string;
+  /**
+   * The place among the steps of its phase; by default behind the others.
+   */
+  position?: number;
+};
+
+/**
+ * A comment on a deployment request.
+ */
+export type DeploymentRequestComment = {
+  /**
+   * The comment's identifier.
+   */
+  id: string;
+  /**
+   * The comment.
+   */
+  text: string;
+  /**
+   * Its author.
+   */
+  created_by: string;
+  /**
+   * The author's name at the time.
+   */
+  created_by_name: string;
+  /**
+   * When it was written.
+   */
+  created_at: string;
+};
+
+/**
+ * A page of a list of comments.
+ */
+export type DeploymentRequestCommentList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequestComment>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A comment. Unknown members are rejected.
+ */
+export type DeploymentRequestCommentCreate = {
+  /**
+   * The comment, at most 4,000 characters.
+   */
+  text: string;
+};
+
+/**
+ * What has happened to a deployment request.
+ */
+export type DeploymentRequestActivity = {
+  /**
+   * The entry's identifier.
+   */
+  id: string;
+  /**
+   * What has happened, such as `activate`, `approve` or `add_version`.
+   */
+  action: string;
+  /**
+   * The status of the request afterwards.
+   */
+  status: "draft" | "in_progress" | "approved" | "rejected" | "completed" | "cancelled";
+  /**
+   * The activation of the request afterwards.
+   */
+  activation: number;
+  /**
+   * The version, the type of the slot or the title of the step.
+   */
+  subject: string | null;
+  /**
+   * The user's comments.
+   */
+  comments: string | null;
+  /**
+   * The user; null for the server.
+   */
+  actor_id: string | null;
+  /**
+   * The user's name at the time.
+   */
+  actor_name: string | null;
+  /**
+   * When it happened.
+   */
+  occurred_at: string;
+};
+
+/**
+ * A page of a list of activity.
+ */
+export type DeploymentRequestActivityList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequestActivity>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A slot for an approval. Unknown members are rejected.
+ */
+export type DeploymentRequestSlotInput = {
+  /**
+   * What the approval is about. `product` is accepted for `uat`, and `qa_engineer` for `qa`.
+   */
+  approval_type:
+    | "uat"
+    | "qa"
+    | "performance"
+    | "security"
+    | "code_review"
+    | "compliance"
+    | "release_manager"
+    | "product"
+    | "qa_engineer";
+  /**
+   * Whether the request needs the approval.
+   */
+  required?: boolean;
+};
+
+/**
+ * A step before or after the deployments. Unknown members are rejected.
+ */
+export type DeploymentRequestStepInput = {
+  /**
+   * Whether it is done before or after the deployments.
+   */
+  phase: "pre" | "post";
+  /**
+   * What to do.
+   */
+  title: string;
+  /**
+   * Details of the step, at most 4,096 characters.
+   */
+  description?: string;
+  /**
+   * The place among the steps of its phase; by default that in the list.
+   */
+  position?: number;
+};
+
+/**
+ * What new deployment requests are copied from.
+ */
+export type DeploymentRequestTemplate = {
+  /**
+   * The template's identifier.
+   */
+  id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * The description of the requests.
+   */
+  description: string;
+  /**
+   * The environments to deploy to; deleted ones are not copied.
+   */
+  environment_ids: Array<string>;
+  /**
+   * Slots for approvals.
+   */
+  approvals: Array<{
+    /**
+     * What the approval is about.
+     */
+    approval_type: "uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager";
+    /**
+     * Whether requests need the approval.
+     */
+    required: boolean;
+  }>;
+  /**
+   * Steps before and after the deployments.
+   */
+  steps: Array<{
+    /**
+     * Whether it is done before or after the deployments.
+     */
+    phase: "pre" | "post";
+    /**
+     * What to do.
+     */
+    title: string;
+    /**
+     * Details of the step.
+     */
+    description: string;
+    /**
+     * The place among the steps of its phase.
+     */
+    position: number;
+  }>;
+  /**
+   * Whether requests block their versions while they are not approved.
+   */
+  gate: boolean;
+  /**
+   * When it was created.
+   */
+  created_at: string;
+  /**
+   * When it was last changed.
+   */
+  updated_at: string;
+};
+
+/**
+ * A page of a list of templates.
+ */
+export type DeploymentRequestTemplateList = {
+  /**
+   * Objects of this page, newest first.
+   */
+  items: Array<DeploymentRequestTemplate>;
+  /**
+   * The value of the parameter `cursor` for the next page; null on the last page.
+   */
+  next_cursor: string | null;
+};
+
+/**
+ * A template to create. Unknown members are rejected.
+ */
+export type DeploymentRequestTemplateCreate = {
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * The description of the requests, at most 4,096 characters.
+   */
+  description?: string;
+  /**
+   * The environments to deploy to.
+   */
+  environment_ids?: Array<string>;
+  /**
+   * Slots for approvals, each type once.
+   */
+  approvals?: Array<DeploymentRequestSlotInput>;
+  /**
+   * Steps before and after the deployments.
+   */
+  steps?: Array<DeploymentRequestStepInput>;
+  /**
+   * Whether requests block their versions while they are not approved.
+   */
+  gate?: boolean;
+};
+
+/**
+ * The members to change; absent ones stay. Unknown members are rejected.
+ */
+export type DeploymentRequestTemplatePatch = {
+  /**
+   * Its new name.
+   */
+  name?: string;
+  /**
+   * The description of the requests, at most 4,096 characters.
+   */
+  description?: string | null;
+  /**
+   * The environments to deploy to.
+   */
+  environment_ids?: Array<string>;
+  /**
+   * Slots for approvals, each type once.
+   */
+  approvals?: Array<DeploymentRequestSlotInput>;
+  /**
+   * Steps before and after the deployments.
+   */
+  steps?: Array<DeploymentRequestStepInput>;
+  /**
+   * Whether requests block their versions while they are not approved.
+   */
+  gate?: boolean;
+};
+
+/**
  * The state of a break-glass grant.
  */
 export type BreakGlassStatus = "awaiting_second" | "active" | "used" | "expired" | "revoked";
@@ -3978,6 +4612,46 @@ export type WaitingGrantID = string;
 export type EndedGrantID = string;
 
 /**
+ * The deployment request's identifier, a UUID.
+ */
+export type DeploymentRequestID = string;
+
+/**
+ * The identifier of a deployment request that is in progress, a UUID.
+ */
+export type ActiveDeploymentRequestID = string;
+
+/**
+ * The identifier of a deployment request that is approved, a UUID.
+ */
+export type ApprovedDeploymentRequestID = string;
+
+/**
+ * The identifier of a deployment request that is rejected, a UUID.
+ */
+export type RejectedDeploymentRequestID = string;
+
+/**
+ * The identifier of a version of the deployment request, a UUID.
+ */
+export type DeploymentRequestVersionID = string;
+
+/**
+ * The identifier of a slot of the deployment request, a UUID.
+ */
+export type DeploymentRequestSlotID = string;
+
+/**
+ * The identifier of a step of the deployment request, a UUID.
+ */
+export type DeploymentRequestStepID = string;
+
+/**
+ * The template's identifier, a UUID.
+ */
+export type DeploymentRequestTemplateID = string;
+
+/**
  * The user's identifier, a UUID.
  */
 export type UserID = string;
@@ -4046,6 +4720,22 @@ export type ReleaseStatusFilter = ReleaseStatus;
  * Only releases that contain this version.
  */
 export type ContainedVersionFilter = string;
+
+/**
+ * Only requests with this status.
+ */
+export type DeploymentRequestStatusFilter =
+  "draft" | "in_progress" | "approved" | "rejected" | "completed" | "cancelled";
+
+/**
+ * Only requests that name this version.
+ */
+export type NamedVersionFilter = string;
+
+/**
+ * Only requests for this environment.
+ */
+export type NamedEnvironmentFilter = string;
 
 /**
  * Only objects of this commit, whole or abbreviated to no fewer than 4 characters.
@@ -4509,9 +5199,14 @@ export type DeleteProductErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -4837,9 +5532,14 @@ export type DeleteEnvironmentErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -5813,9 +6513,14 @@ export type DeleteReleaseErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -6141,9 +6846,14 @@ export type RemoveReleaseVersionErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * Conflicts with the current state; see `detail`.
    */
@@ -6394,9 +7104,14 @@ export type DeleteNotificationChannelErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -6837,9 +7552,14 @@ export type DeleteNotificationPreferenceErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -7385,9 +8105,14 @@ export type DeleteDeploymentRuleErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -7954,9 +8679,14 @@ export type RevokeVersionApprovalErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The request is not valid; all problems are listed, up to 50.
    */
@@ -7985,6 +8715,2244 @@ export type RevokeVersionApprovalResponses = {
 };
 
 export type RevokeVersionApprovalResponse = RevokeVersionApprovalResponses[keyof RevokeVersionApprovalResponses];
+
+export type ListDeploymentRequestsData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+    /**
+     * Only objects whose name contains this text, ignoring case.
+     */
+    q?: string;
+    /**
+     * Only requests with this status.
+     */
+    status?: "draft" | "in_progress" | "approved" | "rejected" | "completed" | "cancelled";
+    /**
+     * Only requests that name this version.
+     */
+    version_id?: string;
+    /**
+     * Only requests for this environment.
+     */
+    environment_id?: string;
+  };
+  url: "/deployment-requests/";
+};
+
+export type ListDeploymentRequestsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestsError = ListDeploymentRequestsErrors[keyof ListDeploymentRequestsErrors];
+
+export type ListDeploymentRequestsResponses = {
+  /**
+   * A page of deployment requests.
+   */
+  200: DeploymentRequestList;
+};
+
+export type ListDeploymentRequestsResponse = ListDeploymentRequestsResponses[keyof ListDeploymentRequestsResponses];
+
+export type CreateDeploymentRequestData = {
+  body: DeploymentRequestCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/deployment-requests/";
+};
+
+export type CreateDeploymentRequestErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateDeploymentRequestError = CreateDeploymentRequestErrors[keyof CreateDeploymentRequestErrors];
+
+export type CreateDeploymentRequestResponses = {
+  /**
+   * The new deployment request.
+   */
+  201: DeploymentRequest;
+};
+
+export type CreateDeploymentRequestResponse = CreateDeploymentRequestResponses[keyof CreateDeploymentRequestResponses];
+
+export type DeleteDeploymentRequestData = {
+  body?: never;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}";
+};
+
+export type DeleteDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * A problem.
+   */
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeleteDeploymentRequestError = DeleteDeploymentRequestErrors[keyof DeleteDeploymentRequestErrors];
+
+export type DeleteDeploymentRequestResponses = {
+  /**
+   * Deleted.
+   */
+  204: void;
+};
+
+export type DeleteDeploymentRequestResponse = DeleteDeploymentRequestResponses[keyof DeleteDeploymentRequestResponses];
+
+export type GetDeploymentRequestData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}";
+};
+
+export type GetDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetDeploymentRequestError = GetDeploymentRequestErrors[keyof GetDeploymentRequestErrors];
+
+export type GetDeploymentRequestResponses = {
+  /**
+   * The deployment request.
+   */
+  200: DeploymentRequest;
+};
+
+export type GetDeploymentRequestResponse = GetDeploymentRequestResponses[keyof GetDeploymentRequestResponses];
+
+export type UpdateDeploymentRequestData = {
+  body: DeploymentRequestPatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}";
+};
+
+export type UpdateDeploymentRequestErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateDeploymentRequestError = UpdateDeploymentRequestErrors[keyof UpdateDeploymentRequestErrors];
+
+export type UpdateDeploymentRequestResponses = {
+  /**
+   * The deployment request as it is now.
+   */
+  200: DeploymentRequest;
+};
+
+export type UpdateDeploymentRequestResponse = UpdateDeploymentRequestResponses[keyof UpdateDeploymentRequestResponses];
+
+export type ActivateDeploymentRequestData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/activate";
+};
+
+export type ActivateDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ActivateDeploymentRequestError = ActivateDeploymentRequestErrors[keyof ActivateDeploymentRequestErrors];
+
+export type ActivateDeploymentRequestResponses = {
+  /**
+   * The deployment request as it is now.
+   */
+  200: DeploymentRequest;
+};
+
+export type ActivateDeploymentRequestResponse =
+  ActivateDeploymentRequestResponses[keyof ActivateDeploymentRequestResponses];
+
+export type DeactivateDeploymentRequestData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is in progress, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/deactivate";
+};
+
+export type DeactivateDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeactivateDeploymentRequestError =
+  DeactivateDeploymentRequestErrors[keyof DeactivateDeploymentRequestErrors];
+
+export type DeactivateDeploymentRequestResponses = {
+  /**
+   * The deployment request as it is now.
+   */
+  200: DeploymentRequest;
+};
+
+export type DeactivateDeploymentRequestResponse =
+  DeactivateDeploymentRequestResponses[keyof DeactivateDeploymentRequestResponses];
+
+export type CancelDeploymentRequestData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is in progress, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/cancel";
+};
+
+export type CancelDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CancelDeploymentRequestError = CancelDeploymentRequestErrors[keyof CancelDeploymentRequestErrors];
+
+export type CancelDeploymentRequestResponses = {
+  /**
+   * The deployment request as it is now.
+   */
+  200: DeploymentRequest;
+};
+
+export type CancelDeploymentRequestResponse = CancelDeploymentRequestResponses[keyof CancelDeploymentRequestResponses];
+
+export type CompleteDeploymentRequestData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is approved, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/complete";
+};
+
+export type CompleteDeploymentRequestErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CompleteDeploymentRequestError = CompleteDeploymentRequestErrors[keyof CompleteDeploymentRequestErrors];
+
+export type CompleteDeploymentRequestResponses = {
+  /**
+   * The deployment request as it is now.
+   */
+  200: DeploymentRequest;
+};
+
+export type CompleteDeploymentRequestResponse =
+  CompleteDeploymentRequestResponses[keyof CompleteDeploymentRequestResponses];
+
+export type ListDeploymentRequestVersionsData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-requests/{id}/versions";
+};
+
+export type ListDeploymentRequestVersionsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestVersionsError =
+  ListDeploymentRequestVersionsErrors[keyof ListDeploymentRequestVersionsErrors];
+
+export type ListDeploymentRequestVersionsResponses = {
+  /**
+   * A page of versions of a deployment request.
+   */
+  200: VersionList;
+};
+
+export type ListDeploymentRequestVersionsResponse =
+  ListDeploymentRequestVersionsResponses[keyof ListDeploymentRequestVersionsResponses];
+
+export type AddDeploymentRequestVersionData = {
+  body: ReleaseVersionAdd;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/versions";
+};
+
+export type AddDeploymentRequestVersionErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type AddDeploymentRequestVersionError =
+  AddDeploymentRequestVersionErrors[keyof AddDeploymentRequestVersionErrors];
+
+export type AddDeploymentRequestVersionResponses = {
+  /**
+   * The version, which is a part of the request now.
+   */
+  200: Version;
+};
+
+export type AddDeploymentRequestVersionResponse =
+  AddDeploymentRequestVersionResponses[keyof AddDeploymentRequestVersionResponses];
+
+export type RemoveDeploymentRequestVersionData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a version of the deployment request, a UUID.
+     */
+    version_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/versions/{version_id}";
+};
+
+export type RemoveDeploymentRequestVersionErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * A problem.
+   */
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RemoveDeploymentRequestVersionError =
+  RemoveDeploymentRequestVersionErrors[keyof RemoveDeploymentRequestVersionErrors];
+
+export type RemoveDeploymentRequestVersionResponses = {
+  /**
+   * Removed.
+   */
+  204: void;
+};
+
+export type RemoveDeploymentRequestVersionResponse =
+  RemoveDeploymentRequestVersionResponses[keyof RemoveDeploymentRequestVersionResponses];
+
+export type ListDeploymentRequestApprovalsData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-requests/{id}/approvals";
+};
+
+export type ListDeploymentRequestApprovalsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestApprovalsError =
+  ListDeploymentRequestApprovalsErrors[keyof ListDeploymentRequestApprovalsErrors];
+
+export type ListDeploymentRequestApprovalsResponses = {
+  /**
+   * A page of slots.
+   */
+  200: DeploymentRequestApprovalList;
+};
+
+export type ListDeploymentRequestApprovalsResponse =
+  ListDeploymentRequestApprovalsResponses[keyof ListDeploymentRequestApprovalsResponses];
+
+export type AddDeploymentRequestApprovalData = {
+  body: DeploymentRequestApprovalAdd;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/approvals";
+};
+
+export type AddDeploymentRequestApprovalErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type AddDeploymentRequestApprovalError =
+  AddDeploymentRequestApprovalErrors[keyof AddDeploymentRequestApprovalErrors];
+
+export type AddDeploymentRequestApprovalResponses = {
+  /**
+   * The new slot.
+   */
+  200: DeploymentRequestApproval;
+};
+
+export type AddDeploymentRequestApprovalResponse =
+  AddDeploymentRequestApprovalResponses[keyof AddDeploymentRequestApprovalResponses];
+
+export type RemoveDeploymentRequestApprovalData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a slot of the deployment request, a UUID.
+     */
+    slot_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/approvals/{slot_id}";
+};
+
+export type RemoveDeploymentRequestApprovalErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * A problem.
+   */
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RemoveDeploymentRequestApprovalError =
+  RemoveDeploymentRequestApprovalErrors[keyof RemoveDeploymentRequestApprovalErrors];
+
+export type RemoveDeploymentRequestApprovalResponses = {
+  /**
+   * Removed.
+   */
+  204: void;
+};
+
+export type RemoveDeploymentRequestApprovalResponse =
+  RemoveDeploymentRequestApprovalResponses[keyof RemoveDeploymentRequestApprovalResponses];
+
+export type ApproveDeploymentRequestData = {
+  body: DeploymentRequestDecision;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is in progress, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a slot of the deployment request, a UUID.
+     */
+    slot_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/approvals/{slot_id}/approve";
+};
+
+export type ApproveDeploymentRequestErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ApproveDeploymentRequestError = ApproveDeploymentRequestErrors[keyof ApproveDeploymentRequestErrors];
+
+export type ApproveDeploymentRequestResponses = {
+  /**
+   * The slot as it is now.
+   */
+  200: DeploymentRequestApproval;
+};
+
+export type ApproveDeploymentRequestResponse =
+  ApproveDeploymentRequestResponses[keyof ApproveDeploymentRequestResponses];
+
+export type RejectDeploymentRequestData = {
+  body: DeploymentRequestDecision;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is in progress, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a slot of the deployment request, a UUID.
+     */
+    slot_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/approvals/{slot_id}/reject";
+};
+
+export type RejectDeploymentRequestErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RejectDeploymentRequestError = RejectDeploymentRequestErrors[keyof RejectDeploymentRequestErrors];
+
+export type RejectDeploymentRequestResponses = {
+  /**
+   * The slot as it is now.
+   */
+  200: DeploymentRequestApproval;
+};
+
+export type RejectDeploymentRequestResponse = RejectDeploymentRequestResponses[keyof RejectDeploymentRequestResponses];
+
+export type ResetDeploymentRequestApprovalData = {
+  body: DeploymentRequestDecision;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The identifier of a deployment request that is rejected, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a slot of the deployment request, a UUID.
+     */
+    slot_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/approvals/{slot_id}/reset";
+};
+
+export type ResetDeploymentRequestApprovalErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ResetDeploymentRequestApprovalError =
+  ResetDeploymentRequestApprovalErrors[keyof ResetDeploymentRequestApprovalErrors];
+
+export type ResetDeploymentRequestApprovalResponses = {
+  /**
+   * The slot as it is now.
+   */
+  200: DeploymentRequestApproval;
+};
+
+export type ResetDeploymentRequestApprovalResponse =
+  ResetDeploymentRequestApprovalResponses[keyof ResetDeploymentRequestApprovalResponses];
+
+export type ListDeploymentRequestStepsData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-requests/{id}/steps";
+};
+
+export type ListDeploymentRequestStepsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestStepsError = ListDeploymentRequestStepsErrors[keyof ListDeploymentRequestStepsErrors];
+
+export type ListDeploymentRequestStepsResponses = {
+  /**
+   * A page of steps.
+   */
+  200: DeploymentRequestStepList;
+};
+
+export type ListDeploymentRequestStepsResponse =
+  ListDeploymentRequestStepsResponses[keyof ListDeploymentRequestStepsResponses];
+
+export type AddDeploymentRequestStepData = {
+  body: DeploymentRequestStepAdd;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/steps";
+};
+
+export type AddDeploymentRequestStepErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type AddDeploymentRequestStepError = AddDeploymentRequestStepErrors[keyof AddDeploymentRequestStepErrors];
+
+export type AddDeploymentRequestStepResponses = {
+  /**
+   * The new step.
+   */
+  200: DeploymentRequestStep;
+};
+
+export type AddDeploymentRequestStepResponse =
+  AddDeploymentRequestStepResponses[keyof AddDeploymentRequestStepResponses];
+
+export type RemoveDeploymentRequestStepData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a step of the deployment request, a UUID.
+     */
+    step_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/steps/{step_id}";
+};
+
+export type RemoveDeploymentRequestStepErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * A problem.
+   */
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type RemoveDeploymentRequestStepError =
+  RemoveDeploymentRequestStepErrors[keyof RemoveDeploymentRequestStepErrors];
+
+export type RemoveDeploymentRequestStepResponses = {
+  /**
+   * Removed.
+   */
+  204: void;
+};
+
+export type RemoveDeploymentRequestStepResponse =
+  RemoveDeploymentRequestStepResponses[keyof RemoveDeploymentRequestStepResponses];
+
+export type CompleteDeploymentRequestStepData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a step of the deployment request, a UUID.
+     */
+    step_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/steps/{step_id}/complete";
+};
+
+export type CompleteDeploymentRequestStepErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CompleteDeploymentRequestStepError =
+  CompleteDeploymentRequestStepErrors[keyof CompleteDeploymentRequestStepErrors];
+
+export type CompleteDeploymentRequestStepResponses = {
+  /**
+   * The step as it is now.
+   */
+  200: DeploymentRequestStep;
+};
+
+export type CompleteDeploymentRequestStepResponse =
+  CompleteDeploymentRequestStepResponses[keyof CompleteDeploymentRequestStepResponses];
+
+export type ReopenDeploymentRequestStepData = {
+  body?: never;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+    /**
+     * The identifier of a step of the deployment request, a UUID.
+     */
+    step_id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/steps/{step_id}/reopen";
+};
+
+export type ReopenDeploymentRequestStepErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ReopenDeploymentRequestStepError =
+  ReopenDeploymentRequestStepErrors[keyof ReopenDeploymentRequestStepErrors];
+
+export type ReopenDeploymentRequestStepResponses = {
+  /**
+   * The step as it is now.
+   */
+  200: DeploymentRequestStep;
+};
+
+export type ReopenDeploymentRequestStepResponse =
+  ReopenDeploymentRequestStepResponses[keyof ReopenDeploymentRequestStepResponses];
+
+export type ListDeploymentRequestCommentsData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-requests/{id}/comments";
+};
+
+export type ListDeploymentRequestCommentsErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestCommentsError =
+  ListDeploymentRequestCommentsErrors[keyof ListDeploymentRequestCommentsErrors];
+
+export type ListDeploymentRequestCommentsResponses = {
+  /**
+   * A page of comments.
+   */
+  200: DeploymentRequestCommentList;
+};
+
+export type ListDeploymentRequestCommentsResponse =
+  ListDeploymentRequestCommentsResponses[keyof ListDeploymentRequestCommentsResponses];
+
+export type CreateDeploymentRequestCommentData = {
+  body: DeploymentRequestCommentCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-requests/{id}/comments";
+};
+
+export type CreateDeploymentRequestCommentErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateDeploymentRequestCommentError =
+  CreateDeploymentRequestCommentErrors[keyof CreateDeploymentRequestCommentErrors];
+
+export type CreateDeploymentRequestCommentResponses = {
+  /**
+   * The new comment.
+   */
+  200: DeploymentRequestComment;
+};
+
+export type CreateDeploymentRequestCommentResponse =
+  CreateDeploymentRequestCommentResponses[keyof CreateDeploymentRequestCommentResponses];
+
+export type ListDeploymentRequestActivityData = {
+  body?: never;
+  path: {
+    /**
+     * The deployment request's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-requests/{id}/activity";
+};
+
+export type ListDeploymentRequestActivityErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestActivityError =
+  ListDeploymentRequestActivityErrors[keyof ListDeploymentRequestActivityErrors];
+
+export type ListDeploymentRequestActivityResponses = {
+  /**
+   * A page of activity.
+   */
+  200: DeploymentRequestActivityList;
+};
+
+export type ListDeploymentRequestActivityResponse =
+  ListDeploymentRequestActivityResponses[keyof ListDeploymentRequestActivityResponses];
+
+export type ListDeploymentRequestTemplatesData = {
+  body?: never;
+  path?: never;
+  query?: {
+    /**
+     * The maximum number of objects on a page. A page of large objects has fewer, as it ends before 8 MiB.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the previous page. The other parameters must be the same. Pages stay stable while objects are added.
+     */
+    cursor?: string;
+  };
+  url: "/deployment-request-templates/";
+};
+
+export type ListDeploymentRequestTemplatesErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type ListDeploymentRequestTemplatesError =
+  ListDeploymentRequestTemplatesErrors[keyof ListDeploymentRequestTemplatesErrors];
+
+export type ListDeploymentRequestTemplatesResponses = {
+  /**
+   * A page of templates.
+   */
+  200: DeploymentRequestTemplateList;
+};
+
+export type ListDeploymentRequestTemplatesResponse =
+  ListDeploymentRequestTemplatesResponses[keyof ListDeploymentRequestTemplatesResponses];
+
+export type CreateDeploymentRequestTemplateData = {
+  body: DeploymentRequestTemplateCreate;
+  headers?: {
+    /**
+     * A key for this request that the client chooses, such as a random UUID: at most 255 printable ASCII characters. The same
+     * request with the same key, within 24 hours, is executed once: an event is answered with its record as it is now, any other
+     * request with the first response again, and both with `Idempotent-Replayed: true`. While the first request is in progress,
+     * the second waits for it. Another request with the key is rejected with 422. A key of an event belongs to the account and
+     * the operation (`/version-events/` and `/build-events/` are one); any other key belongs to the user and the operation.
+     *
+     */
+    "Idempotency-Key"?: string;
+  };
+  path?: never;
+  query?: never;
+  url: "/deployment-request-templates/";
+};
+
+export type CreateDeploymentRequestTemplateErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type CreateDeploymentRequestTemplateError =
+  CreateDeploymentRequestTemplateErrors[keyof CreateDeploymentRequestTemplateErrors];
+
+export type CreateDeploymentRequestTemplateResponses = {
+  /**
+   * The new template.
+   */
+  201: DeploymentRequestTemplate;
+};
+
+export type CreateDeploymentRequestTemplateResponse =
+  CreateDeploymentRequestTemplateResponses[keyof CreateDeploymentRequestTemplateResponses];
+
+export type DeleteDeploymentRequestTemplateData = {
+  body?: never;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-request-templates/{id}";
+};
+
+export type DeleteDeploymentRequestTemplateErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * A problem.
+   */
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type DeleteDeploymentRequestTemplateError =
+  DeleteDeploymentRequestTemplateErrors[keyof DeleteDeploymentRequestTemplateErrors];
+
+export type DeleteDeploymentRequestTemplateResponses = {
+  /**
+   * Deleted.
+   */
+  204: void;
+};
+
+export type DeleteDeploymentRequestTemplateResponse =
+  DeleteDeploymentRequestTemplateResponses[keyof DeleteDeploymentRequestTemplateResponses];
+
+export type GetDeploymentRequestTemplateData = {
+  body?: never;
+  path: {
+    /**
+     * The template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-request-templates/{id}";
+};
+
+export type GetDeploymentRequestTemplateErrors = {
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type GetDeploymentRequestTemplateError =
+  GetDeploymentRequestTemplateErrors[keyof GetDeploymentRequestTemplateErrors];
+
+export type GetDeploymentRequestTemplateResponses = {
+  /**
+   * The template.
+   */
+  200: DeploymentRequestTemplate;
+};
+
+export type GetDeploymentRequestTemplateResponse =
+  GetDeploymentRequestTemplateResponses[keyof GetDeploymentRequestTemplateResponses];
+
+export type UpdateDeploymentRequestTemplateData = {
+  body: DeploymentRequestTemplatePatch;
+  headers?: {
+    /**
+     * The `ETag` of the object as last read. If the object has changed since, the answer is 412 and nothing is changed.
+     */
+    "If-Match"?: string;
+  };
+  path: {
+    /**
+     * The template's identifier, a UUID.
+     */
+    id: string;
+  };
+  query?: never;
+  url: "/deployment-request-templates/{id}";
+};
+
+export type UpdateDeploymentRequestTemplateErrors = {
+  /**
+   * The body is not JSON.
+   */
+  400: Problem;
+  /**
+   * The credential is missing, malformed, unknown, expired or revoked.
+   */
+  401: Problem;
+  /**
+   * The credential is valid, but does not have the permission.
+   */
+  403: Problem;
+  /**
+   * There is no such object in this account.
+   */
+  404: Problem;
+  /**
+   * Conflicts with the current state; see `detail`.
+   */
+  409: Problem;
+  /**
+   * The object has changed since the revision in `If-Match`. Nothing was changed.
+   */
+  412: Problem;
+  /**
+   * The `Content-Type` is not `application/json`.
+   */
+  415: Problem;
+  /**
+   * The request is not valid; all problems are listed, up to 50.
+   */
+  422: ValidationProblem;
+  /**
+   * The API key, the user or the account has sent too many requests, or the client's network too many invalid credentials. Nothing was changed.
+   */
+  429: Problem;
+  /**
+   * Internal error. The outcome is unknown; retry with the same Idempotency-Key.
+   */
+  500: Problem;
+  /**
+   * The service cannot process the request now. Retrying is safe.
+   */
+  503: Problem;
+};
+
+export type UpdateDeploymentRequestTemplateError =
+  UpdateDeploymentRequestTemplateErrors[keyof UpdateDeploymentRequestTemplateErrors];
+
+export type UpdateDeploymentRequestTemplateResponses = {
+  /**
+   * The template as it is now.
+   */
+  200: DeploymentRequestTemplate;
+};
+
+export type UpdateDeploymentRequestTemplateResponse =
+  UpdateDeploymentRequestTemplateResponses[keyof UpdateDeploymentRequestTemplateResponses];
 
 export type ListBreakGlassGrantsData = {
   body?: never;
@@ -8583,9 +11551,14 @@ export type RevokeCalendarFeedErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The request is not valid; all problems are listed, up to 50.
    */
@@ -9528,9 +12501,14 @@ export type RevokeApiKeyErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The object has changed since the revision in `If-Match`. Nothing was changed.
    */
@@ -9994,9 +12972,14 @@ export type EndSessionErrors = {
    */
   403: Problem;
   /**
-   * There is no such object in this account.
+   * A problem.
    */
-  404: Problem;
+  404: {
+    /**
+     * What the problem is.
+     */
+    detail: string;
+  };
   /**
    * The request is not valid; all problems are listed, up to 50.
    */
