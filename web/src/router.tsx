@@ -42,6 +42,7 @@ const routeTree = rootRoute.addChildren([
   route("/calendar", () => import("./pages/calendar/calendar-page")),
   route("/violations", () => import("./pages/governance/violations-page")),
   route("/break-glass", () => import("./pages/governance/grants-page")),
+  route("/settings/buttons", () => import("./pages/templates/templates-page")),
   route("/start", () => import("./pages/start/start-page")),
 ]);
 

@@ -23,6 +23,9 @@ export default function CellPanel({ cell, onClose }: { cell: Cell; onClose: () =
   return (
     <Dialog title={`${cell.product_name} in ${cell.environment_name}`} shape="side" onClose={onClose}>
       <Current cell={cell} history={query.data?.items ?? []} />
+      <Suspense>
+        <Deploy product={cell.product_id} environment={cell.environment_id} />
+      </Suspense>
       <MayDeploy cell={cell} />
       <section className="border-b border-line">
         <div className="flex items-center justify-between px-4 pt-3 pb-1">
@@ -46,6 +49,8 @@ export default function CellPanel({ cell, onClose }: { cell: Cell; onClose: () =
     </Dialog>
   );
 }
+
+const Deploy = lazy(() => import("../templates/deploy-link"));
 
 /** Comes when it is opened: the first page does without. */
 const Preflight = lazy(() => import("../preflight/preflight-box"));

@@ -19,6 +19,9 @@ const VERBS: Record<string, string> = {
   "deployment_rule.update": "changed",
   "deployment_rule.delete": "deleted",
   "deployment_rule.import": "imported the windows of",
+  "deployment_template.create": "created",
+  "deployment_template.update": "changed",
+  "deployment_template.delete": "deleted",
   "environment.create": "created",
   "environment.update": "changed",
   "environment.delete": "deleted",
@@ -42,6 +45,9 @@ const VERBS: Record<string, string> = {
   "release.remove_version": "removed a version from",
   "session.create": "started",
   "session.end": "ended",
+  "variable.create": "created",
+  "variable.update": "changed",
+  "variable.delete": "deleted",
   "version_approval.create": "decided on",
   "version_approval.revoke": "revoked",
   "user.assign_role": "assigned the role of",
@@ -75,6 +81,9 @@ export function pathOf(objectType: string, id: string): string | null {
       return "/settings/keys";
     case "user":
       return "/settings/users";
+    case "deployment_template":
+    case "variable":
+      return "/settings/buttons";
     case "break_glass_grant":
       return "/break-glass";
     case "deployment_rule":

@@ -27,6 +27,7 @@ import { BuildTable } from "../builds/build-table";
 import { DeploymentTable } from "../deployments/deployment-table";
 import { ApprovalsPanel } from "../governance/approvals-panel";
 import { PreflightOfVersion } from "../preflight/preflight-box";
+import { DeployVersion } from "../templates/deploy-link";
 import { timelineEnvironments } from "../products/timelines-data";
 import { STATUS_LABELS } from "../releases/release-status";
 
@@ -79,6 +80,7 @@ function Content({ version }: { version: Version }) {
       <Panel title="May I deploy it?">
         <PreflightOfVersion product={version.product_id} version={version.id} />
       </Panel>
+      <DeployVersion version={version} />
       <ApprovalsPanel version={version} />
       <Panel title="How it got there">
         <ObjectList

@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{D as t,O as n}from"./framework-DUSsVCBQ.js";import{Kn as r,Lr as i,Yn as a}from"./app-B4nWxhge.js";var o=e(n(),1),s=t();function c(){return(0,o.useEffect)(()=>{i(),close()},[]),(0,s.jsx)(r,{title:`Signed in`,children:(0,s.jsx)(a,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
