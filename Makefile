@@ -228,7 +228,7 @@ bench: build ## Benchmark ingestion, RLS overhead and notification fan-out (BASE
 		flags="$$flags -baseline $$dir/src/bin/versionerd"; \
 	fi; \
 	go run ./test/bench $$flags
-	go test -run '^$$' -bench 'Record|RowLevelSecurity|DeploymentRules' -benchtime 20000x ./internal/ingest
+	go test -run '^$$' -bench 'Record|RowLevelSecurity|DeploymentRules|DeploymentRequests' -benchtime 20000x ./internal/ingest
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: bench-growth

@@ -180,6 +180,37 @@ func BenchmarkDeploymentRules(b *testing.B) {
 	conn, err := pgx.Connect(ctx, dsn)
 	require.NoError(b, err)
 	without.useAccount(b, conn)
+	with.addRules(b, conn)
+	require.NoError(b, conn.Close(ctx))
+	compareTargets(b, with, without)
+}
+
+// BenchmarkDeploymentRequests records starts and ends in two accounts with those rules in turns: one has a rule that requires deployment
+// requests, and a request that may block, too.
+func BenchmarkDeploymentRequests(b *testing.B) {
+	ctx := context.Background()
+	dsn := testdb.NewDurable(b)
+	with, without := newBenchTarget(b, dsn), newBenchTarget(b, dsn)
+	with.reportsStart, without.reportsStart = true, true
+	conn, err := pgx.Connect(ctx, dsn)
+	require.NoError(b, err)
+	without.useAccount(b, conn)
+	with.addRules(b, conn)
+	without.addRules(b, conn)
+	_, err = conn.Exec(ctx, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+		VALUES ($1, gen_random_uuid(), 'requests', 'deployment_request_required', 'enabled', 100, 'allow',
+			'{"products":["other"],"environments":[],"environment_types":[]}', '{"required_approvals":["qa"],"approval_timeout_hours":null,"require_pre_steps":true}', now(), now())`, with.account)
+	require.NoError(b, err)
+	_, err = conn.Exec(ctx, `INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+		VALUES ($1, gen_random_uuid(), 'other', '', 'in_progress', true, gen_random_uuid(), 'Ada', now(), now())`, with.account)
+	require.NoError(b, err)
+	require.NoError(b, conn.Close(ctx))
+	compareTargets(b, with, without)
+}
+
+// addRules adds 20 rules of all types that let every start pass.
+func (t *benchTarget) addRules(b *testing.B, conn *pgx.Conn) {
+	b.Helper()
 	for i := range 20 {
 		ruleType, config := [...]string{"schedule", "flow", "concurrency", "version_approval_required"}[i%4], [...]string{
 			`{"timezone":"Europe/Berlin","windows":[{"name":"w","effect":"deny","start":"2020-01-06T03:00","end":"2020-01-06T03:01","rrule":"FREQ=YEARLY","exdates":[],"reason":null}]}`,
@@ -194,16 +225,14 @@ func BenchmarkDeploymentRules(b *testing.B) {
 		case "version_approval_required":
 			product = `["other"]`
 		}
-		_, err := conn.Exec(ctx, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+		_, err := conn.Exec(context.Background(), `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
 			VALUES ($1, gen_random_uuid(), $2, $3, $4, 100, CASE WHEN $3 <> 'concurrency' THEN 'allow' END,
 				jsonb_build_object('products', $6::jsonb, 'environments', '["production"]'::jsonb, 'environment_types', '[]'::jsonb), $5, now(), now())`,
-			with.account, fmt.Sprintf("rule %d", i), ruleType, mode, config, product)
+			t.account, fmt.Sprintf("rule %d", i), ruleType, mode, config, product)
 		require.NoError(b, err)
 	}
-	_, err = conn.Exec(ctx, "INSERT INTO governance_state (account_id) VALUES ($1)", with.account)
+	_, err := conn.Exec(context.Background(), "INSERT INTO governance_state (account_id) VALUES ($1)", t.account)
 	require.NoError(b, err)
-	require.NoError(b, conn.Close(ctx))
-	compareTargets(b, with, without)
 }
 
 // useAccount makes the target report for another account, whose key is its own.
