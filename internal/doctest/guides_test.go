@@ -57,6 +57,7 @@ func tests() map[string]func(*testing.T, *guide) {
 		"docs/first-event.md":            testFirstEvent,
 		"docs/keys.md":                   testKeys,
 		"docs/rules.md":                  testRules,
+		"docs/approvals.md":              testApprovals,
 		"docs/identity-providers.md":     testIdentityProviders,
 		"docs/notifications.md":          testNotifications,
 		"docs/operations.md":             testOperations,

@@ -172,6 +172,21 @@ func testRules(t *testing.T, g *guide) {
 	require.Equal(t, []any{"events", "skip_preflight"}, items(t, s.url+"/api-keys/", s.token(t, "demo"))[0]["scopes"])
 }
 
+func testApprovals(t *testing.T, g *guide) {
+	t.Helper()
+	s := develop(t)
+	output := s.shell(t, "VERSIONER_API_KEY="+s.firstKey(t)+"\n"+g.script(t))
+	require.Regexp(t, `(?s)"code":"APPROVAL_REQUIRED".*\n428\n`, output)
+	require.Equal(t, 1, strings.Count(output, "\n428\n"), "the start before the approval alone is blocked: %s", output)
+	requests := items(t, s.url+"/deployment-requests/", s.token(t, "demo"))
+	require.Len(t, requests, 1)
+	require.Equal(t, "approved", requests[0]["status"])
+	deployments := items(t, s.url+"/deployments/?environment_name=production&version=2.0.0", s.token(t, "demo"))
+	require.Len(t, deployments, 1)
+	require.Equal(t, "completed", deployments[0]["status"])
+	require.Equal(t, requests[0]["id"], deployments[0]["deployment_request_id"])
+}
+
 // webhookReceiver records messages.
 type webhookReceiver struct {
 	mu       sync.Mutex
