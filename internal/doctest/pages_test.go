@@ -181,7 +181,7 @@ func testApprovals(t *testing.T, g *guide) {
 	requests := items(t, s.url+"/deployment-requests/", s.token(t, "demo"))
 	require.Len(t, requests, 1)
 	require.Equal(t, "approved", requests[0]["status"])
-	deployments := items(t, s.url+"/deployments/?environment_name=production&version=2.0.0", s.token(t, "demo"))
+	deployments := items(t, s.url+"/deployments/?environment=production&version=2.0.0", s.token(t, "demo"))
 	require.Len(t, deployments, 1)
 	require.Equal(t, "completed", deployments[0]["status"])
 	require.Equal(t, requests[0]["id"], deployments[0]["deployment_request_id"])
