@@ -1105,6 +1105,8 @@ CREATE INDEX deployment_requests_account_created_at_idx ON public.deployment_req
 
 CREATE INDEX deployment_requests_account_status_idx ON public.deployment_requests USING btree (account_id, status, created_at DESC, id DESC);
 
+CREATE INDEX deployment_requests_approved_idx ON public.deployment_requests USING btree (account_id, id) WHERE ((status = 'approved'::text) AND (deleted_at IS NULL));
+
 CREATE INDEX deployment_rules_account_created_at_idx ON public.deployment_rules USING btree (account_id, created_at DESC, id DESC);
 
 CREATE UNIQUE INDEX deployment_rules_name_key ON public.deployment_rules USING btree (account_id, lower(name)) WHERE (deleted_at IS NULL);

@@ -28,6 +28,8 @@ CREATE TABLE deployment_requests (
 );
 CREATE INDEX deployment_requests_account_created_at_idx ON deployment_requests (account_id, created_at DESC, id DESC);
 CREATE INDEX deployment_requests_account_status_idx ON deployment_requests (account_id, status, created_at DESC, id DESC);
+-- Those that a job completes, of all accounts.
+CREATE INDEX deployment_requests_approved_idx ON deployment_requests (account_id, id) WHERE status = 'approved' AND deleted_at IS NULL;
 
 -- One version of a product.
 CREATE TABLE deployment_request_versions (

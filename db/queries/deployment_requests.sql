@@ -82,3 +82,32 @@ ON CONFLICT (account_id, request_id, environment_id) DO NOTHING;
 -- name: RemoveRequestEnvironments :exec
 DELETE FROM deployment_request_environments
 WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
+
+-- ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
+-- after the deployments are done: one of an account, or those of all accounts.
+-- name: ListDeployedRequests :many
+SELECT r.account_id, r.id FROM deployment_requests AS r
+WHERE r.status = 'approved' AND r.deleted_at IS NULL
+  AND (sqlc.narg('account_id')::uuid IS NULL OR r.account_id = sqlc.narg('account_id')::uuid)
+  AND (sqlc.narg('id')::uuid IS NULL OR r.id = sqlc.narg('id')::uuid)
+  AND EXISTS (
+    SELECT FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    WHERE v.account_id = r.account_id AND v.request_id = r.id)
+  AND EXISTS (
+    SELECT FROM deployment_request_environments AS x
+    JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+    WHERE x.account_id = r.account_id AND x.request_id = r.id)
+  AND NOT EXISTS (
+    SELECT FROM deployment_request_steps AS s
+    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL)
+  AND NOT EXISTS (
+    SELECT FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    JOIN deployment_request_environments AS x ON x.account_id = v.account_id AND x.request_id = v.request_id
+    JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+    WHERE v.account_id = r.account_id AND v.request_id = r.id AND NOT EXISTS (
+      SELECT FROM deployments AS d
+      WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
+        AND d.completed_at >= r.activated_at))
+ORDER BY r.account_id, r.id;

@@ -179,6 +179,66 @@ func (q *Queries) GetDeploymentRequestForUpdate(ctx context.Context, arg GetDepl
 	return i, err
 }
 
+const ListDeployedRequests = `-- name: ListDeployedRequests :many
+SELECT r.account_id, r.id FROM deployment_requests AS r
+WHERE r.status = 'approved' AND r.deleted_at IS NULL
+  AND ($1::uuid IS NULL OR r.account_id = $1::uuid)
+  AND ($2::uuid IS NULL OR r.id = $2::uuid)
+  AND EXISTS (
+    SELECT FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    WHERE v.account_id = r.account_id AND v.request_id = r.id)
+  AND EXISTS (
+    SELECT FROM deployment_request_environments AS x
+    JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+    WHERE x.account_id = r.account_id AND x.request_id = r.id)
+  AND NOT EXISTS (
+    SELECT FROM deployment_request_steps AS s
+    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL)
+  AND NOT EXISTS (
+    SELECT FROM deployment_request_versions AS v
+    JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
+    JOIN deployment_request_environments AS x ON x.account_id = v.account_id AND x.request_id = v.request_id
+    JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
+    WHERE v.account_id = r.account_id AND v.request_id = r.id AND NOT EXISTS (
+      SELECT FROM deployments AS d
+      WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
+        AND d.completed_at >= r.activated_at))
+ORDER BY r.account_id, r.id
+`
+
+type ListDeployedRequestsParams struct {
+	AccountID *uuid.UUID
+	ID        *uuid.UUID
+}
+
+type ListDeployedRequestsRow struct {
+	AccountID uuid.UUID
+	ID        uuid.UUID
+}
+
+// ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
+// after the deployments are done: one of an account, or those of all accounts.
+func (q *Queries) ListDeployedRequests(ctx context.Context, arg ListDeployedRequestsParams) ([]ListDeployedRequestsRow, error) {
+	rows, err := q.db.Query(ctx, ListDeployedRequests, arg.AccountID, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListDeployedRequestsRow{}
+	for rows.Next() {
+		var i ListDeployedRequestsRow
+		if err := rows.Scan(&i.AccountID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListDeploymentRequests = `-- name: ListDeploymentRequests :many
 SELECT r.account_id, r.id, r.name, r.description, r.status, r.gate, r.activation, r.created_by, r.created_by_name, r.created_at, r.activated_by, r.activated_by_name, r.activated_at, r.completed_at, r.cancelled_at, r.revision, r.updated_at, r.deleted_at, (
     SELECT count(*) FROM deployment_request_versions AS v

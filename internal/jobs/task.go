@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,11 +16,12 @@ const (
 	taskInterval = time.Hour
 )
 
-// Task is maintenance of the database. It runs when a process becomes the leader, and hourly after that, in one process at a time; a
-// task that failed is retried.
+// Task is maintenance of the database. It runs when a process becomes the leader, and at intervals after that, in one process at a time;
+// a task that failed is retried.
 type Task struct {
-	Name string
-	Run  func(ctx context.Context) error
+	Name     string
+	Interval time.Duration // 0: an hour
+	Run      func(ctx context.Context) error
 }
 
 // DeleteInBatches calls remove until it reports that no row is left.
@@ -48,7 +50,7 @@ func (taskArgs) InsertOpts() river.InsertOpts {
 func periodicJobs(tasks []Task) []*river.PeriodicJob {
 	periodic := make([]*river.PeriodicJob, len(tasks))
 	for i, task := range tasks {
-		periodic[i] = river.NewPeriodicJob(river.PeriodicInterval(taskInterval),
+		periodic[i] = river.NewPeriodicJob(river.PeriodicInterval(cmp.Or(task.Interval, taskInterval)),
 			func() (river.JobArgs, *river.InsertOpts) { return taskArgs{Task: task.Name}, nil }, &river.PeriodicJobOpts{RunOnStart: true})
 	}
 	return periodic

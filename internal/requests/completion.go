@@ -1,0 +1,52 @@
+package requests
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/governance"
+	"github.com/versioner-io/versioner/internal/jobs"
+	"github.com/versioner-io/versioner/internal/postgres"
+)
+
+// completionInterval is how long a request may stay approved after its last deployment.
+const completionInterval = time.Minute
+
+// Tasks complete approved requests once all their versions are deployed to all environments and the steps after that are done.
+func Tasks(pool *postgres.Pool, clock func() time.Time) []jobs.Task {
+	return []jobs.Task{{
+		Name: "complete_deployment_requests", Interval: completionInterval,
+		Run: func(ctx context.Context) error { return CompleteDeployed(ctx, pool.DB, clock()) },
+	}}
+}
+
+// CompleteDeployed completes the requests of all accounts that are deployed. One that cannot be completed does not keep the others from it.
+func CompleteDeployed(ctx context.Context, db *postgres.DB, now time.Time) error {
+	rows, err := db.ListDeployedRequests(ctx, dbgen.ListDeployedRequestsParams{})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	var problems []error
+	for _, row := range rows {
+		err := Requests{DB: db}.completeDeployed(ctx, etag.Ref{AccountID: row.AccountID, ID: row.ID}, now)
+		if err != nil && !apperr.Is(err, apperr.NotFound) && !apperr.Is(err, apperr.Conflict) {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// completeDeployed completes a request that is still deployed once it is locked.
+func (r Requests) completeDeployed(ctx context.Context, target etag.Ref, now time.Time) error {
+	return r.change(ctx, target, governance.Actor{}, now, func(c *change) error {
+		deployed, err := c.db.ListDeployedRequests(ctx, dbgen.ListDeployedRequestsParams{AccountID: &target.AccountID, ID: &target.ID})
+		if err != nil || len(deployed) == 0 {
+			return postgres.Classify(err)
+		}
+		return c.transition(ctx, Complete)
+	})
+}

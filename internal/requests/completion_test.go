@@ -1,0 +1,55 @@
+package requests_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/requests"
+	"github.com/versioner-io/versioner/internal/testapi"
+	"github.com/versioner-io/versioner/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// TestDeployedRequestsAreCompleted deploys the version of a request to its environments, one after another.
+func TestDeployedRequestsAreCompleted(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	deploy := func(environment, status string) testapi.Answer {
+		return api.PostEvent(t, "/deployment-events/", map[string]any{
+			"product_name": "checkout", "version": "1.4.2", "environment_name": environment, "status": status, "invoke_id": uuid.NewString(),
+		})
+	}
+	send := func(method, path, body string) testapi.Answer {
+		answer := api.As(t, "admin", method, path, body)
+		require.Less(t, answer.Status, 300, "%s %s: %s", method, path, answer.Body)
+		return answer
+	}
+	staging, production := deploy("staging", "completed"), deploy("production", "started")
+	path := "/deployment-requests/" + send(http.MethodPost, "/deployment-requests/", fmt.Sprintf(`{"name":"r","environment_ids":[%q,%q],"steps":[{"phase":"post","title":"Watch it"}]}`,
+		staging.Field(t, "environment_id"), production.Field(t, "environment_id"))).Field(t, "id").(string)
+	send(http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, staging.Field(t, "version_id")))
+	send(http.MethodPost, path+"/activate", "")
+	requireStatus := func(status, message string) {
+		t.Helper()
+		require.NoError(t, requests.CompleteDeployed(t.Context(), api.Pool.DB, time.Now()))
+		require.Equal(t, status, send(http.MethodGet, path, "").Field(t, "status"), message)
+	}
+
+	deploy("production", "completed")
+	requireStatus("approved", "the version was in staging before the activation, and a step is open")
+	deploy("staging", "completed")
+	requireStatus("approved", "a step is open")
+	steps, ok := send(http.MethodGet, path+"/steps", "").Field(t, "items").([]any)
+	require.True(t, ok)
+	send(http.MethodPost, path+"/steps/"+steps[0].(map[string]any)["id"].(string)+"/complete", "")
+	requireStatus("completed", "everywhere, with its steps")
+	require.Equal(t, 1, api.Count(t, "deployment_request_activity WHERE action = 'complete' AND actor_id IS NULL AND actor_name IS NULL"))
+	requireStatus("completed", "once")
+	require.Equal(t, 1, api.Count(t, "audit_log WHERE action = 'deployment_request.complete'"))
+}
