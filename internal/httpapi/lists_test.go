@@ -92,8 +92,13 @@ func TestPagesHoldEverythingOnce(t *testing.T) {
 		created(t, api, "/api-keys/", `{"name":"k"}`)
 		created(t, api, "/notification-channels/", fmt.Sprintf(`{"name":"c%d","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`, number))
 		created(t, api, "/notification-preferences/", `{"channel_id":"`+path.Base(channel)+`","event_type":"build.failed"}`)
-		for _, post := range [][2]string{{channel + "/test", ""}, {release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`},
-			{request + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`}, {request + "/steps", `{"phase":"pre","title":"s"}`}, {request + "/comments", `{"text":"c"}`}} {
+		for _, post := range [][2]string{
+			{channel + "/test", ""},
+			{release + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`},
+			{request + "/versions", `{"version_id":"` + event.Field(t, "version_id").(string) + `"}`},
+			{request + "/steps", `{"phase":"pre","title":"s"}`},
+			{request + "/comments", `{"text":"c"}`},
+		} {
 			require.Less(t, api.As(t, "admin", http.MethodPost, post[0], post[1]).Status, 300, post[0])
 		}
 		created(t, api, "/break-glass-grants/", grantBody(event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)))

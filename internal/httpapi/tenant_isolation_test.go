@@ -325,8 +325,10 @@ func TestMassAssignment(t *testing.T) {
 	own := []string{"id", "account_id", "created_at", "updated_at", "last_used_at", "last_seen_at", "revision", "deleted_at", "key_id", "token_hmac", "state", "prefix", "assigned", "created_by"}
 	tried := 0
 	for _, op := range userOperations(t) {
-		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut", "confirmBreakGlassGrant", "revokeBreakGlassGrant",
-			"activateDeploymentRequest", "deactivateDeploymentRequest", "cancelDeploymentRequest", "completeDeploymentRequest", "completeDeploymentRequestStep", "reopenDeploymentRequestStep"}, op.id) {
+		if op.method != http.MethodPost && op.method != http.MethodPatch || slices.Contains([]string{
+			"testNotificationChannel", "redeliverNotification", "resendRecipientConfirmations", "signOut", "confirmBreakGlassGrant", "revokeBreakGlassGrant",
+			"activateDeploymentRequest", "deactivateDeploymentRequest", "cancelDeploymentRequest", "completeDeploymentRequest", "completeDeploymentRequestStep", "reopenDeploymentRequestStep",
+		}, op.id) {
 			continue // they take no body
 		}
 		path := mine.path(t, op)
