@@ -58,6 +58,7 @@ func tests() map[string]func(*testing.T, *guide) {
 		"docs/keys.md":                   testKeys,
 		"docs/rules.md":                  testRules,
 		"docs/approvals.md":              testApprovals,
+		"docs/buttons.md":                testButtons,
 		"docs/identity-providers.md":     testIdentityProviders,
 		"docs/notifications.md":          testNotifications,
 		"docs/operations.md":             testOperations,

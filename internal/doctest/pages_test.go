@@ -187,6 +187,14 @@ func testApprovals(t *testing.T, g *guide) {
 	require.Equal(t, requests[0]["id"], deployments[0]["deployment_request_id"])
 }
 
+func testButtons(t *testing.T, g *guide) {
+	t.Helper()
+	s := develop(t)
+	status, _ := send(t, http.MethodPost, s.url+deploy, s.firstKey(t), someEvent)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, s.shell(t, g.script(t)), `{"url":"https://github.com/example/checkout/actions/workflows/deploy.yml"}`)
+}
+
 // webhookReceiver records messages.
 type webhookReceiver struct {
 	mu       sync.Mutex
