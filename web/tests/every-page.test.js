@@ -32,6 +32,11 @@ describe("every page", suite, () => {
       mode: "disabled",
       concurrency: { max_in_progress: 3 },
     });
+    await callServer(server, token, "POST", "/deployment-requests/", {
+      name: "Every page",
+      approvals: [{ approval_type: "qa" }],
+      steps: [{ phase: "pre", title: "Announce the deployment" }],
+    });
   });
 
   /** The address of a page; of an object, that of the first in its list. */
@@ -75,6 +80,10 @@ describe("every page", suite, () => {
     "the account menu": ["/", (page) => page.getByRole("button", { name: /^Account menu/ }).click(), "menu"],
     "the form of a key": ["/settings/keys", (page) => page.getByRole("button", { name: "Create a key" }).click()],
     "the form of a rule": ["/rules", (page) => page.getByRole("button", { name: "New rule" }).click()],
+    "the form of a request": [
+      "/deployment-requests",
+      (page) => page.getByRole("button", { name: "New request" }).click(),
+    ],
     "the form of a release": ["/releases", (page) => page.getByRole("button", { name: "New release" }).click()],
     "the subscriptions of the calendar": [
       "/calendar",

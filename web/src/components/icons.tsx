@@ -51,6 +51,7 @@ export const ListIcon = icon(<path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.01M2.5 8h
 export const DeviceIcon = icon(<path d="M2.5 3h11v7.500h-11zM5.5 13.500h5M8 10.500v3" />);
 export const StartIcon = icon(<path d="M3 13.500v-11M3 3.500h8.500l-2 2.5 2 2.500H3" />);
 export const StopIcon = icon(<path d="M5.5 2h5L14 5.500v5L10.5 14h-5L2 10.500v-5zM5 8h6" />);
+export const RequestIcon = icon(<path d="M3.5 2.5h9v11h-9zM5.500 8.500l1.700 1.700 3.300-3.700" />);
 export const RuleIcon = icon(<path d="M8 2.5v11M4.5 13.500h7M3 4.500h10M3 4.500 1.500 9h3zM13 4.500 11.500 9h3z" />);
 export const CalendarIcon = icon(<path d="M2.5 3.500h11v10h-11zM2.5 6.500h11M5.5 2v3M10.5 2v3" />);
 export const SlidersIcon = icon(<path d="M2.5 5h6M11.5 5h2M2.5 11h2M7.500 11h6M10 3.500v3M6 9.500v3" />);

@@ -36,6 +36,9 @@ interface ObjectPageProps<T, Body> {
   /** The permission to change and delete the object, and what it permits, for users without it. */
   permission: string;
   changes: string;
+  /** Whether the object can be changed and deleted as it is now; by default it can. */
+  isEditable?: boolean;
+  isDeletable?: boolean;
   /** What follows the link to the list. */
   trail?: ReactNode;
   /** Actions before those that change the object. */
@@ -56,6 +59,8 @@ export function ObjectPage<T extends { id: string; name: string; description?: s
   editing,
   permission,
   changes,
+  isEditable = true,
+  isDeletable = true,
   trail,
   actions,
   metadata,
@@ -78,13 +83,11 @@ export function ObjectPage<T extends { id: string; name: string; description?: s
       actions={
         <>
           {actions}
-          {mayWrite ? (
-            <>
-              <Button onClick={() => setDialog("edit")}>Edit</Button>
-              <Button kind="danger" onClick={() => setDialog("delete")}>
-                Delete
-              </Button>
-            </>
+          {mayWrite && isEditable ? <Button onClick={() => setDialog("edit")}>Edit</Button> : null}
+          {mayWrite && isDeletable ? (
+            <Button kind="danger" onClick={() => setDialog("delete")}>
+              Delete
+            </Button>
           ) : null}
           <CopyButton text={id} label="Copy the identifier" iconOnly />
         </>

@@ -13,6 +13,7 @@ import {
   KeyIcon,
   LinkOutIcon,
   ListIcon,
+  RequestIcon,
   RuleIcon,
   SlidersIcon,
   StartIcon,
@@ -58,6 +59,7 @@ export const navigation: NavigationGroup[] = [
   {
     label: "Governance",
     items: [
+      { to: "/deployment-requests", label: "Deployment requests", icon: RequestIcon, letter: "q" },
       { to: "/rules", label: "Deployment rules", icon: RuleIcon, letter: "l" },
       { to: "/calendar", label: "Deployment calendar", icon: CalendarIcon, letter: "c" },
       { to: "/violations", label: "Rule violations", icon: StopIcon, letter: "x" },

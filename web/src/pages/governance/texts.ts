@@ -29,6 +29,11 @@ export function approvalTypesOf(role: Role | undefined): Readonly<Record<string,
   return Object.fromEntries((role ? (TYPES_OF_ROLE[role] ?? []) : []).map((type) => [type, APPROVAL_TYPES[type]]));
 }
 
+/** The types of approvals of deployment requests that the role may decide about, with their names. */
+export function requestApprovalTypesOf(role: Role | undefined): Readonly<Record<string, string>> {
+  return role === "developer" ? { code_review: APPROVAL_TYPES.code_review } : approvalTypesOf(role);
+}
+
 export const RULE_TYPES: Readonly<Record<RuleType, string>> = {
   schedule: "Schedule",
   flow: "Flow",

@@ -2,7 +2,6 @@ import { keepPreviousData, useInfiniteQuery, useMutation } from "@tanstack/react
 import type { Version } from "@versioner/client";
 import { useState } from "react";
 
-import { addToRelease } from "../../api/releases";
 import { versionsQuery } from "../../api/versions";
 import { StatusBadge } from "../../components/badge";
 import { Button } from "../../components/button";
@@ -12,13 +11,15 @@ import { Name, VersionName } from "../../components/name";
 import { ObjectList } from "../../components/object-list";
 import { EmptyState, InlineError } from "../../components/states";
 
-/** Finds versions and adds them to the release; it stays open, since a release has several. */
+/** Finds versions and adds them to a release or a request, the `noun`; it stays open, since it has several. */
 export function AddVersionDialog({
-  release,
+  noun,
+  add,
   included,
   onClose,
 }: {
-  release: string;
+  noun: string;
+  add: (version: string) => Promise<unknown>;
   included: readonly Version[];
   onClose: () => void;
 }) {
@@ -26,7 +27,7 @@ export function AddVersionDialog({
   const [q, setQ] = useState("");
   const query = useInfiniteQuery({ ...versionsQuery({ product, q }), placeholderData: keepPreviousData });
   const { mutate, isPending, variables, error } = useMutation({
-    mutationFn: (version: string) => addToRelease(release, version),
+    mutationFn: add,
   });
   return (
     <Dialog title="Add versions" onClose={onClose}>
@@ -34,7 +35,7 @@ export function AddVersionDialog({
         <ProductFilter value={product} onChange={setProduct} />
         <TextFilter label="Version" value={q} onChange={setQ} />
         <p className="text-sm text-muted">
-          A release has one version of a product: adding another one of the same product replaces it.
+          {`A ${noun} has one version of a product: adding another one of the same product replaces it.`}
         </p>
         <InlineError error={error} />
       </div>
@@ -47,6 +48,7 @@ export function AddVersionDialog({
                 version={version}
                 isBusy={isPending && variables === version.id}
                 state={stateOf(version, included)}
+                noun={noun}
                 onAdd={() => mutate(version.id)}
               />
             ))}
@@ -67,11 +69,13 @@ function stateOf(version: Version, included: readonly Version[]): State {
 function Candidate({
   version,
   state,
+  noun,
   isBusy,
   onAdd,
 }: {
   version: Version;
   state: State;
+  noun: string;
   isBusy: boolean;
   onAdd: () => void;
 }) {
@@ -87,7 +91,7 @@ function Candidate({
         </span>
       </div>
       {state === "included" ? (
-        <span className="text-sm text-muted">in the release</span>
+        <span className="text-sm text-muted">{`in the ${noun}`}</span>
       ) : (
         <Button
           small

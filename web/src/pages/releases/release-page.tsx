@@ -2,7 +2,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import type { Release, ReleaseStatus } from "@versioner/client";
 
 import type { Revised } from "../../api/lists";
-import { moveRelease, releaseQuery } from "../../api/releases";
+import { addToRelease, moveRelease, releaseQuery, releaseVersionsQuery, removeFromRelease } from "../../api/releases";
 import { usePermission } from "../../api/session";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
@@ -55,7 +55,13 @@ function Content({ revised }: { revised: Revised<Release> }) {
     >
       <InlineError error={move.error} />
       <ProgressPanel id={id} />
-      <VersionsPanel release={release} mayWrite={mayWrite} />
+      <VersionsPanel
+        noun="release"
+        options={releaseVersionsQuery(id)}
+        mayChange={mayWrite && isOpen(status)}
+        add={(version) => addToRelease(id, version)}
+        remove={(version) => removeFromRelease(id, version)}
+      />
       {isOpen(status) ? null : (
         <p className="text-sm text-muted">{`This release is ${word.toLowerCase()}: its versions and its status do not change any more.`}</p>
       )}

@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
-import type { Release, Version } from "@versioner/client";
+import type { Version } from "@versioner/client";
 import { useState } from "react";
 
-import { releaseVersionsQuery, removeFromRelease } from "../../api/releases";
+import type { releaseVersionsQuery } from "../../api/releases";
 import { AppLink } from "../../components/app-link";
 import { StatusBadge } from "../../components/badge";
 import { Button } from "../../components/button";
@@ -12,16 +12,22 @@ import { Panel } from "../../components/page";
 import { EmptyState, InlineError } from "../../components/states";
 import { Cell, type Column, Row, Table } from "../../components/table";
 import { AddVersionDialog } from "./add-version-dialog";
-import { isOpen } from "./release-status";
 
-/** The versions of a release; while it is open, they can be added and removed. */
-export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrite: boolean }) {
-  const query = useInfiniteQuery(releaseVersionsQuery(release.id));
+interface VersionsPanelProps {
+  /** What has the versions: a release or a request. */
+  noun: string;
+  options: ReturnType<typeof releaseVersionsQuery>;
+  /** Whether the user may add and remove versions now. */
+  mayChange: boolean;
+  add: (version: string) => Promise<unknown>;
+  remove: (version: string) => Promise<unknown>;
+}
+
+/** The versions of a release or a request, which can be added and removed while it permits that. */
+export function VersionsPanel({ noun, options, mayChange, add, remove }: VersionsPanelProps) {
+  const query = useInfiniteQuery(options);
   const [isAdding, setAdding] = useState(false);
-  const { mutate, isPending, variables, error } = useMutation({
-    mutationFn: (version: string) => removeFromRelease(release.id, version),
-  });
-  const mayChange = mayWrite && isOpen(release.status);
+  const { mutate, isPending, variables, error } = useMutation({ mutationFn: remove });
   return (
     <Panel
       title="Versions"
@@ -42,10 +48,13 @@ export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrit
         query={query}
         noun="versions"
         skeletons={4}
-        empty={<EmptyState title="This release has no version">A release has one version of each product.</EmptyState>}
+        empty={
+          <EmptyState title={`This ${noun} has no version`}>{`A ${noun} has one version of each product.`}</EmptyState>
+        }
       >
         {(versions) => (
           <VersionRows
+            label={`Versions of the ${noun}`}
             versions={versions}
             busy={isPending ? variables : undefined}
             onRemove={mayChange ? mutate : undefined}
@@ -54,7 +63,8 @@ export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrit
       </ObjectList>
       {isAdding ? (
         <AddVersionDialog
-          release={release.id}
+          noun={noun}
+          add={add}
           included={query.data?.pages.flatMap(({ items }) => items) ?? []}
           onClose={() => setAdding(false)}
         />
@@ -64,12 +74,13 @@ export function VersionsPanel({ release, mayWrite }: { release: Release; mayWrit
 }
 
 interface RowsProps {
+  label: string;
   versions: readonly Version[];
   busy: string | undefined;
   onRemove: ((version: string) => void) | undefined;
 }
 
-function VersionRows({ versions, busy, onRemove }: RowsProps) {
+function VersionRows({ label, versions, busy, onRemove }: RowsProps) {
   const columns: Column[] = [
     { title: "Product" },
     { title: "Version" },
@@ -77,7 +88,7 @@ function VersionRows({ versions, busy, onRemove }: RowsProps) {
   ];
   if (onRemove) columns.push({ title: "Actions", className: "w-24" });
   return (
-    <Table label="Versions of the release" columns={columns}>
+    <Table label={label} columns={columns}>
       {versions.map(({ id, product_id, product_name, version, build_status }) => (
         <Row key={id}>
           <Cell>

@@ -15,6 +15,25 @@ const VERBS: Record<string, string> = {
   "calendar_feed.create": "created",
   "calendar_feed.replay": "repeated the creation of",
   "calendar_feed.revoke": "revoked",
+  "deployment_request.create": "created",
+  "deployment_request.update": "changed",
+  "deployment_request.delete": "deleted",
+  "deployment_request.activate": "activated",
+  "deployment_request.deactivate": "deactivated",
+  "deployment_request.cancel": "cancelled",
+  "deployment_request.complete": "completed",
+  "deployment_request.approve": "approved",
+  "deployment_request.reject": "rejected",
+  "deployment_request.reset": "reset a decision about",
+  "deployment_request.add_version": "added a version to",
+  "deployment_request.remove_version": "removed a version from",
+  "deployment_request.add_slot": "added an approval to",
+  "deployment_request.remove_slot": "removed an approval from",
+  "deployment_request.add_step": "added a step to",
+  "deployment_request.remove_step": "removed a step from",
+  "deployment_request.complete_step": "completed a step of",
+  "deployment_request.reopen_step": "reopened a step of",
+  "deployment_request.comment": "commented on",
   "deployment_rule.create": "created",
   "deployment_rule.update": "changed",
   "deployment_rule.delete": "deleted",
@@ -86,6 +105,8 @@ export function pathOf(objectType: string, id: string): string | null {
       return "/settings/buttons";
     case "break_glass_grant":
       return "/break-glass";
+    case "deployment_request":
+      return `/deployment-requests/${id}`;
     case "deployment_rule":
       return `/rules/${id}`;
     case "notification_channel":

@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{D as t,O as n}from"./framework-Awj4PXUh.js";import{Zr as r,ar as i,cr as a}from"./app--8pgKdZ2.js";var o=e(n(),1),s=t();function c(){return(0,o.useEffect)(()=>{r(),close()},[]),(0,s.jsx)(i,{title:`Signed in`,children:(0,s.jsx)(a,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};

@@ -1,0 +1,174 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import type { ApprovalType, DeploymentRequest } from "@versioner/client";
+import { useState } from "react";
+
+import { governanceSettingsQuery } from "../../api/governance";
+import { requestsQuery, waitingRequestsQuery } from "../../api/requests";
+import { sessionQuery, usePermission } from "../../api/session";
+import { AppLink } from "../../components/app-link";
+import { Button } from "../../components/button";
+import { ChoiceFilter, FilterBar, TextFilter } from "../../components/filters";
+import { Name } from "../../components/name";
+import { ReadOnlyNote } from "../../components/no-permission";
+import { ObjectList, type ObjectListProps } from "../../components/object-list";
+import { Page, Panel } from "../../components/page";
+import { Fact, RecordList, RecordRow } from "../../components/record-list";
+import { EmptyState } from "../../components/states";
+import { Time } from "../../components/time";
+import { type Search, useFilters } from "../../lib/search";
+import { requestApprovalTypesOf } from "../governance/texts";
+import { NewRequest } from "./new-request";
+import { RequestBadge } from "./request-badge";
+import { count, isOpen, STATUSES, typesText } from "./request-texts";
+
+const STATUS_CHOICES = Object.fromEntries(Object.entries(STATUSES).map(([status, { word }]) => [status, word]));
+
+/** The requests to deploy versions, newest first, or those that the user can decide about. */
+export default function RequestsPage() {
+  const [search, change] = useFilters();
+  const { data: session } = useQuery(sessionQuery);
+  const mayWrite = usePermission("requests.write");
+  const mayApprove = usePermission("requests.approve");
+  const [isFormOpen, setFormOpen] = useState(false);
+  const types = mayApprove ? (Object.keys(requestApprovalTypesOf(session?.role)) as ApprovalType[]) : [];
+  const isWaiting = search["waiting"] === "me" && types.length > 0;
+  return (
+    <Page
+      title="Deployment requests"
+      lead="Which versions shall be deployed to which environments, and who approves it"
+      actions={
+        mayWrite ? (
+          <Button kind="primary" onClick={() => setFormOpen(true)}>
+            New request
+          </Button>
+        ) : null
+      }
+    >
+      <ReadOnlyNote permission="requests.write" what="create or change deployment requests" />
+      <FilterBar
+        isFiltered={["q", "status", "waiting"].some((name) => search[name])}
+        onClear={() => change({ q: "", status: "", waiting: "" })}
+      >
+        <TextFilter label="Name" isMain value={search["q"]} onChange={(q) => change({ q })} />
+        <ChoiceFilter
+          label="Status"
+          any="Any status"
+          value={isWaiting ? "in_progress" : search["status"]}
+          choices={STATUS_CHOICES}
+          onChange={(status) => change({ status, waiting: "" })}
+        />
+        {types.length > 0 ? (
+          <Button
+            kind={isWaiting ? "primary" : "secondary"}
+            aria-pressed={isWaiting}
+            onClick={() => change({ waiting: isWaiting ? "" : "me", status: "" })}
+          >
+            Waiting for me
+          </Button>
+        ) : null}
+      </FilterBar>
+      <Panel>
+        {isWaiting ? (
+          <Waiting q={search["q"]} types={types} user={session?.user.id} />
+        ) : (
+          <All search={search} mayWrite={mayWrite} />
+        )}
+      </Panel>
+      {isFormOpen ? <NewRequest onClose={() => setFormOpen(false)} /> : null}
+    </Page>
+  );
+}
+
+function All({ search: { q, status }, mayWrite }: { search: Search; mayWrite: boolean }) {
+  const query = useInfiniteQuery(requestsQuery({ q, status }));
+  const empty =
+    q || status ? (
+      <EmptyState title="No request matches the filters" />
+    ) : (
+      <EmptyState title="No deployment request yet">
+        A request names versions and environments, and collects the approvals that they need.{" "}
+        {mayWrite
+          ? "Create one, add versions to it, and activate it."
+          : "A developer, product manager, release manager or administrator creates one."}
+      </EmptyState>
+    );
+  return <Requests query={query} empty={empty} />;
+}
+
+interface WaitingProps {
+  q: string | undefined;
+  types: readonly ApprovalType[];
+  user: string | undefined;
+}
+
+/** Requests with an open approval of the types: without those that the user has made, unless the settings permit to approve them. */
+function Waiting({ q, types, user }: WaitingProps) {
+  const query = useInfiniteQuery(waitingRequestsQuery(q, types));
+  const { data: settings } = useQuery(governanceSettingsQuery);
+  const isMine = ({ created_by, activated_by }: DeploymentRequest) => created_by === user || activated_by === user;
+  const empty = (
+    <EmptyState title="No request waits for you">
+      Requests in progress with an open approval that your role may give, and that you have not made yourself, appear
+      here.
+    </EmptyState>
+  );
+  return <Requests query={query} empty={empty} isHidden={settings?.requester_may_approve ? undefined : isMine} />;
+}
+
+interface RequestsProps extends Pick<ObjectListProps<DeploymentRequest>, "query" | "empty"> {
+  isHidden?: ((request: DeploymentRequest) => boolean) | undefined;
+}
+
+function Requests({ query, empty, isHidden = () => false }: RequestsProps) {
+  return (
+    <ObjectList query={query} noun="requests" empty={empty}>
+      {(all, isDimmed) => {
+        const requests = all.filter((request) => !isHidden(request));
+        if (requests.length === 0) return empty;
+        return (
+          <RecordList label="Deployment requests" isDimmed={isDimmed}>
+            {requests.map((request) => (
+              <RequestRow key={request.id} request={request} />
+            ))}
+          </RecordList>
+        );
+      }}
+    </ObjectList>
+  );
+}
+
+function RequestRow({ request }: { request: DeploymentRequest }) {
+  const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  return (
+    <RecordRow
+      title={
+        <>
+          <RequestBadge status={status} />
+          <AppLink
+            to={`/deployment-requests/${id}`}
+            className="min-h-6 min-w-0 rounded font-medium text-accent hover:underline"
+          >
+            <Name className="break-words">{name}</Name>
+          </AppLink>
+        </>
+      }
+      facts={
+        <>
+          <Fact label="To">
+            <Name className="break-words">
+              {environments.map((one) => one.name).join(", ") || "no environment yet"}
+            </Name>
+          </Fact>
+          <span>{count(version_count, "version", "versions")}</span>
+          {isOpen(status) && open_approvals.length > 0 ? (
+            <Fact label="Open approvals">{typesText(open_approvals)}</Fact>
+          ) : null}
+          {isOpen(status) && open_pre_steps > 0 ? <Fact label="Open steps before">{open_pre_steps}</Fact> : null}
+          <Fact label="Created">
+            <Time at={request.created_at} /> by <Name>{request.created_by_name}</Name>
+          </Fact>
+        </>
+      }
+    />
+  );
+}

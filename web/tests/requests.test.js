@@ -1,0 +1,352 @@
+// Tests of the pages of deployment requests: the list, one request, its parts, and the form of a new one.
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
+import { sharedBrowser, sharedServer } from "./shared.js";
+
+const hostile = '<i onmouseover="alert(1)">\u202e"\'';
+
+describe("deployment requests", suite, () => {
+  let server, browser, admin, manager, developer, qa, viewer, environment, version, other;
+
+  before(async () => {
+    server = await sharedServer();
+    browser = await sharedBrowser();
+    [admin, manager, developer, qa, viewer] = await Promise.all(
+      ["admin", "release_manager", "developer", "qa", "viewer"].map((role) => server.token(role)),
+    );
+    version = await newVersion("1.0.0");
+    other = await newVersion("1.1.0");
+    environment = (await call("GET", "/environments/?q=request-prod")).items[0].id;
+  });
+
+  const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
+  const row = (page, text) => page.getByRole("listitem").filter({ hasText: text });
+  const dialog = (page) => page.getByRole("dialog");
+  const newVersion = async (name) => {
+    const event = { product_name: "requested", version: name, environment_name: "request-prod", status: "completed" };
+    return (await call("POST", "/deployment-events/", event, server.key)).version_id;
+  };
+  /** A request of the developer, with a version unless it is a draft. */
+  const newRequest = async (name, { isDraft = false, ...members } = {}) => {
+    const body = { name, environment_ids: [environment], approvals: [{ approval_type: "qa" }], ...members };
+    const { id } = await call("POST", "/deployment-requests/", body, developer);
+    if (isDraft) return id;
+    await call("POST", `/deployment-requests/${id}/versions`, { version_id: version }, developer);
+    await call("POST", `/deployment-requests/${id}/activate`, undefined, developer);
+    return id;
+  };
+  const statusOf = async (id) => (await call("GET", `/deployment-requests/${id}`)).status;
+  /** Confirms what the button with the name asks for. */
+  const confirm = async (page, name) => {
+    await page.getByRole("button", { name, exact: true }).click();
+    await dialog(page).getByRole("button", { name, exact: true }).click();
+    await dialog(page).waitFor({ state: "detached" });
+  };
+
+  test("says what to do while there is no request", () =>
+    visit(browser, server, "/deployment-requests?q=none-has-this-name", { token: admin }, async (page) => {
+      await page.getByRole("heading", { name: "No request matches the filters" }).waitFor();
+      await page.route(/deployment-requests\/\?/, (route) => route.fulfill({ json: { items: [], next_cursor: null } }));
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByRole("heading", { name: "No deployment request yet" }).waitFor();
+      await page.getByText("Create one, add versions to it, and activate it.").waitFor();
+      await keepPicture(page, "requests-empty");
+    }));
+
+  test("lists requests, and filters them in the address", async () => {
+    const id = await newRequest(`Listed ${hostile}`);
+    await newRequest("Listed draft", { isDraft: true });
+    await visit(browser, server, "/", { token: viewer }, async (page) => {
+      await page.getByRole("link", { name: "Deployment requests" }).click();
+      const request = row(page, "Listed <i onmouseover");
+      await request.getByText("◐in progress").waitFor();
+      await request.getByText("request-prod").waitFor();
+      await request.getByText("Open approvals QA").waitFor();
+      await page.getByText("Your role may not create or change deployment requests").waitFor();
+      assert.equal(await page.getByRole("button", { name: /New request|Waiting/ }).count(), 0);
+      await assertAccessibleInEveryLook(page, "requests");
+      await page.getByLabel("Status").selectOption("draft");
+      await page.waitForURL(/status=draft/);
+      await row(page, "Listed draft").waitFor();
+      await request.waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Clear" }).click();
+      await request.getByRole("link", { name: "Listed" }).click();
+      await page.waitForURL(new RegExp(`/deployment-requests/${id}$`));
+      await page.getByRole("heading", { level: 1, name: "Listed" }).waitFor();
+    });
+  });
+
+  test("reads the next page of the list", async () => {
+    await newRequest("Paged 1", { isDraft: true });
+    await newRequest("Paged 2", { isDraft: true });
+    await visit(browser, server, "/deployments", { token: viewer }, async (page) => {
+      await page.route(/deployment-requests\/\?/, (route) =>
+        route.continue({ url: route.request().url().replace("limit=50", "limit=1") }),
+      );
+      await page.goto(`${server.url}/app/deployment-requests?q=Paged`);
+      await row(page, "Paged 2").waitFor();
+      assert.equal(await row(page, "Paged 1").count(), 0);
+      await page.getByRole("button", { name: "Load more" }).click();
+      await row(page, "Paged 1").waitFor();
+    });
+  });
+
+  test("a draft gets versions, approvals and steps, and is activated", async () => {
+    const id = await newRequest("Drafted", { isDraft: true, description: `Ships the basket ${hostile}` });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: developer }, async (page) => {
+      await page.getByText("Ships the basket <i onmouseover").waitFor();
+      await page.getByText("It has no version: add one to activate it.").waitFor();
+      await page.getByRole("button", { name: "Add versions" }).click();
+      await dialog(page).getByLabel("Product").fill("requested");
+      await dialog(page).getByRole("button", { name: "Add requested 1.0.0" }).click();
+      await dialog(page).getByText("in the request").waitFor();
+      await dialog(page).getByRole("button", { name: "Replace by requested 1.1.0" }).click();
+      await dialog(page).getByRole("button", { name: "Replace by requested 1.0.0" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: "Remove requested 1.1.0" }).click();
+      await page.getByRole("heading", { name: "This request has no version" }).waitFor();
+      await call("POST", `/deployment-requests/${id}/versions`, { version_id: other }, developer);
+      await page.getByRole("link", { name: "1.1.0" }).waitFor();
+
+      await page.getByRole("button", { name: "Add an approval" }).click();
+      await dialog(page).getByLabel("Type").selectOption("code_review");
+      await dialog(page).getByRole("button", { name: "Add", exact: true }).click();
+      await dialog(page).waitFor({ state: "detached" });
+      await page.getByText("Required approvals that are open: QA, Code review").waitFor();
+      await page.getByRole("button", { name: "Remove Code review" }).click();
+      await dialog(page).getByRole("button", { name: "Remove" }).click();
+      await page.getByText(/Required approvals that are open: QA$/).waitFor();
+
+      await page.getByRole("button", { name: "Add a step" }).click();
+      await dialog(page).getByRole("button", { name: "Add", exact: true }).click();
+      await dialog(page).getByText("This field is required.").waitFor();
+      await dialog(page).getByLabel("What to do").fill("Announce it");
+      await dialog(page).getByLabel("Details").fill("In the channel of operations");
+      await dialog(page).getByRole("button", { name: "Add", exact: true }).click();
+      await dialog(page).waitFor({ state: "detached" });
+      await row(page, "In the channel of operations").getByText("○open").waitFor();
+      await page.getByText("Before the deployments: 1 step is not done").waitFor();
+      await page.getByRole("button", { name: "Complete Announce it" }).click();
+      await page.getByRole("button", { name: "Reopen Announce it" }).click();
+      await page.getByRole("button", { name: "Complete Announce it" }).waitFor();
+
+      await confirm(page, "Activate");
+      await page.getByText("Until it is approved, its versions are blocked in its environments.").waitFor();
+      assert.equal(await page.getByRole("button", { name: /^(Add versions|Remove .*|Delete|Activate)$/ }).count(), 0);
+      await page.getByText("You have made this request: another user decides about it.").waitFor();
+      assert.equal(await page.getByRole("button", { name: /^(Approve|Reject)/ }).count(), 0);
+      await row(page, "activated the request").getByText("◐in progress").waitFor();
+    });
+    assert.equal(await statusOf(id), "in_progress");
+  });
+
+  test("approves, rejects and resets as the role permits, and comments", async () => {
+    const id = await newRequest("Decided", { approvals: [{ approval_type: "qa" }, { approval_type: "security" }] });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: qa, expected: [/422/] }, async (page) => {
+      await page.getByText("Your role may decide about QA and Performance.").waitFor();
+      assert.equal(await page.getByRole("button", { name: /Security/ }).count(), 0);
+      await page.getByRole("button", { name: "Reject QA" }).click();
+      await dialog(page).getByRole("button", { name: "Reject", exact: true }).click();
+      await dialog(page).getByText("a rejection needs comments").waitFor();
+      assert.equal(await dialog(page).getByRole("alert").count(), 0, "the reason is beside the field alone");
+      await dialog(page).getByLabel("Comments").fill(`Login fails ${hostile}`);
+      await keepPicture(page, "request-rejection");
+      await assertAccessible(page);
+      await dialog(page).getByRole("button", { name: "Reject", exact: true }).click();
+      await dialog(page).waitFor({ state: "detached" });
+      const slot = page.getByRole("list", { name: "Approvals" }).getByRole("listitem").filter({ hasText: "QA" });
+      await slot.getByText("✕rejected").waitFor();
+      await slot.getByText("Login fails <i onmouseover").waitFor();
+      await slot.getByText("(qa)").waitFor();
+      await page.getByRole("button", { name: "Reset QA" }).click();
+      await dialog(page).getByRole("button", { name: "Reset", exact: true }).click();
+      await slot.getByText("○open").waitFor();
+      await page.getByRole("button", { name: "Approve QA" }).click();
+      await dialog(page).getByLabel("Comments").fill("Suite is green");
+      await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
+      await slot.getByText("✓approved").waitFor();
+      await page.getByText("Required approvals that are open: Security").waitFor();
+
+      await page.getByRole("button", { name: "Comment" }).click();
+      await dialog(page).getByLabel("Comment").fill(`After the campaign ${hostile}`);
+      await dialog(page).getByRole("button", { name: "Comment", exact: true }).click();
+      await page.getByRole("list", { name: "Comments" }).getByText("After the campaign <i onmouseover").waitFor();
+      assert.equal(await page.getByRole("button", { name: /^(Edit|Cancel request|Back to draft)$/ }).count(), 0);
+    });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: viewer }, async (page) => {
+      await page.getByText("Your role may not approve or reject deployment requests").waitFor();
+      await page.getByText("Your role may not change, activate, cancel or delete").waitFor();
+      await page.getByText("Your role may not complete steps").waitFor();
+      await page.getByText("Your role may not comment").waitFor();
+      await row(page, "reset the decision about QA").waitFor();
+      await assertAccessibleInEveryLook(page, "request");
+      const actions = /^(Approve|Reject|Reset|Add|Edit|Cancel|Back|Comment|Complete|Delete)/;
+      assert.equal(await page.getByRole("button", { name: actions }).count(), 0);
+    });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: manager }, async (page) => {
+      await page.getByRole("button", { name: "Approve Security" }).click();
+      await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
+      await page.getByText("Nothing: all approvals are given").waitFor();
+      await confirm(page, "Complete");
+      await page.getByText("✓completed").first().waitFor();
+      assert.equal(await page.getByRole("button", { name: /^(Edit|Cancel|Back|Approve|Add)/ }).count(), 0);
+    });
+    assert.equal(await statusOf(id), "completed");
+  });
+
+  test("shows what another user has done since: 409 and 412", async () => {
+    const id = await newRequest("Raced");
+    const path = `/deployment-requests/${id}`;
+    await visit(browser, server, path, { token: qa, expected: [/409|412/] }, async (page) => {
+      await page.getByRole("button", { name: "Approve QA" }).click();
+      await call("POST", `${path}/deactivate`, undefined, developer);
+      await call("POST", `${path}/activate`, undefined, developer);
+      await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
+      await dialog(page).getByRole("alert").getByText("was deactivated since you read it").waitFor();
+      await row(page, "made the request a draft again").waitFor();
+      await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
+      await dialog(page).getByRole("alert").getByText("was deactivated since you read it").waitFor();
+      await dialog(page).getByRole("button", { name: "Cancel" }).click();
+      await page.getByRole("button", { name: "Approve QA" }).click();
+      await call("POST", `${path}/cancel`, undefined, developer);
+      await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
+      await dialog(page).getByRole("alert").getByText("The deployment request is cancelled").waitFor();
+      await page.getByText("⊘cancelled").first().waitFor();
+    });
+    const drafted = await newRequest("Raced draft", { isDraft: true });
+    const expected = [/412/];
+    await visit(browser, server, `/deployment-requests/${drafted}`, { token: developer, expected }, async (page) => {
+      await page.getByRole("button", { name: "Cancel request" }).click();
+      await call("PATCH", `/deployment-requests/${drafted}`, { name: "Raced and renamed" });
+      await dialog(page).getByRole("button", { name: "Cancel request" }).click();
+      await dialog(page).getByText("Another user has changed this request.").waitFor();
+      await page.getByRole("heading", { level: 1, name: "Raced and renamed", includeHidden: true }).waitFor();
+      await dialog(page).getByRole("button", { name: "Cancel request" }).click();
+      await page.getByText("⊘cancelled").first().waitFor();
+    });
+  });
+
+  test("edits and deletes a draft", async () => {
+    const id = await newRequest("Edited", { isDraft: true });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: developer }, async (page) => {
+      await page.getByRole("button", { name: "Edit" }).click();
+      await dialog(page).getByLabel("Environments", { exact: true }).first().fill("no such place");
+      await page.keyboard.press("Enter");
+      await dialog(page).getByRole("button", { name: "Save" }).click();
+      await dialog(page).getByText("There is no environment with the name no such place.").waitFor();
+      await dialog(page).getByRole("button", { name: "Remove no such place" }).click();
+      await dialog(page).getByLabel("Name").fill("Edited twice");
+      await dialog(page).getByLabel("Block the versions").uncheck();
+      await dialog(page).getByRole("button", { name: "Save" }).click();
+      await page.getByRole("heading", { level: 1, name: "Edited twice" }).waitFor();
+      await page.getByText("– no").waitFor();
+      await page.getByRole("button", { name: "Delete" }).click();
+      await dialog(page).getByLabel("Delete the request").check();
+      await dialog(page).getByRole("button", { name: "Delete" }).click();
+      await page.waitForURL(/deployment-requests$/);
+    });
+  });
+
+  test("an unknown request leads to the list", () =>
+    visit(
+      browser,
+      server,
+      "/deployment-requests/01a20970-3f1c-7a52-9d04-6be1c28f7a15",
+      { token: viewer, expected: [/404/] },
+      async (page) => {
+        await page.getByRole("heading", { name: "Deployment request not found" }).waitFor();
+        await page.getByRole("link", { name: "Go to the list" }).click();
+        await page.waitForURL(/deployment-requests$/);
+      },
+    ));
+
+  test("creates a request, from a template or not", async () => {
+    const create = (page) => dialog(page).getByRole("button", { name: "Create", exact: true });
+    await visit(browser, server, "/deployment-requests", { token: developer }, async (page) => {
+      await page.getByRole("button", { name: "New request" }).click();
+      const form = page.getByRole("dialog", { name: "New deployment request" });
+      await form.getByLabel("Name").waitFor();
+      await create(page).click();
+      await form.getByText("This field is required.").waitFor();
+      await form.getByLabel("Name").fill(`Created ${hostile}`);
+      const required = form.getByRole("group", { name: "Required approvals" });
+      await required.getByLabel("Security").check();
+      const optional = form.getByRole("group", { name: "Optional approvals" });
+      await optional.getByLabel("Security").check();
+      await create(page).click();
+      await form.getByText("Security is required already.").waitFor();
+      await keepPicture(page, "request-form-refused");
+      await assertAccessible(page);
+      await optional.getByLabel("Security").uncheck();
+      await optional.getByLabel("QA").check();
+      await form.getByLabel("Environments", { exact: true }).first().fill("REQUEST-PROD");
+      await page.keyboard.press("Enter");
+      await form.getByLabel("Steps before the deployments").first().fill("Announce it");
+      await page.keyboard.press("Enter");
+      await form.getByLabel("Steps after the deployments").first().fill("Watch the errors");
+      await page.keyboard.press("Enter");
+      await form.getByLabel("Block the versions").uncheck();
+      await assertAccessibleInEveryLook(page, "request-form");
+      await create(page).click();
+      await page.getByRole("heading", { level: 1, name: "Created <i onmouseover" }).waitFor();
+      await page.getByText("It has no version: add one to activate it.").waitFor();
+      await page.getByText("Required approvals that are open: Security").waitFor();
+      await row(page, "Watch the errors").first().waitFor();
+      await page.getByText("– no").waitFor();
+    });
+    await call("POST", "/deployment-request-templates/", {
+      name: `Monthly ${hostile}`,
+      description: "As every month",
+      environment_ids: [environment],
+      approvals: [{ approval_type: "uat" }],
+      steps: [{ phase: "pre", title: "Freeze the backlog", description: "Ask product first" }],
+      gate: false,
+    });
+    await visit(browser, server, "/deployment-requests", { token: developer }, async (page) => {
+      await page.getByRole("button", { name: "New request" }).click();
+      await dialog(page)
+        .getByLabel("Template")
+        .selectOption({ label: `Monthly ${hostile}` });
+      await keepPicture(page, "request-template");
+      await assertAccessible(page);
+      await dialog(page).getByRole("button", { name: "Continue" }).click();
+      await dialog(page).getByLabel("Name").fill("From a template");
+      await dialog(page).getByText("request-prod").first().waitFor();
+      assert.ok(await dialog(page).getByLabel("User acceptance").first().isChecked());
+      await create(page).click();
+      await page.getByRole("heading", { level: 1, name: "From a template" }).waitFor();
+      await row(page, "Freeze the backlog").getByText("Ask product first").waitFor();
+      await page.getByText("As every month").waitFor();
+    });
+  });
+
+  test("waiting for me: requests with an open approval that the role may give, and the user has not made", async () => {
+    await newRequest("Waits for QA");
+    await newRequest("Waits for security", { approvals: [{ approval_type: "security" }] });
+    await newRequest("Waits for code review", { approvals: [{ approval_type: "code_review" }] });
+    await newRequest("Draft of QA", { isDraft: true });
+    await visit(browser, server, "/deployment-requests", { token: qa }, async (page) => {
+      await row(page, "Draft of QA").waitFor();
+      await page.getByRole("button", { name: "Waiting for me" }).click();
+      await page.waitForURL(/waiting=me/);
+      await row(page, "Draft of QA").waitFor({ state: "detached" });
+      await row(page, "Waits for QA").waitFor();
+      assert.equal(await row(page, /Waits for (security|code)/).count(), 0);
+      await assertAccessibleInEveryLook(page, "requests-waiting");
+    });
+    await visit(browser, server, "/deployment-requests?waiting=me", { token: developer }, async (page) => {
+      await page.getByRole("heading", { name: "No request waits for you" }).waitFor();
+      await call("PATCH", "/governance-settings", { requester_may_approve: true });
+      try {
+        await page.reload();
+        await row(page, "Waits for code review").waitFor();
+        assert.equal(await row(page, /Waits for (security|QA)/).count(), 0);
+      } finally {
+        await call("PATCH", "/governance-settings", { requester_may_approve: false });
+      }
+    });
+  });
+});
