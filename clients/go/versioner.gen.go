@@ -7210,7 +7210,7 @@ type ClientInterface interface {
 	// AddDeploymentRequestVersionWithBody Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7220,7 +7220,7 @@ type ClientInterface interface {
 	// AddDeploymentRequestVersion Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9720,7 +9720,7 @@ func (c *Client) ListDeploymentRequestVersions(ctx context.Context, id Deploymen
 // AddDeploymentRequestVersionWithBody Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9740,7 +9740,7 @@ func (c *Client) AddDeploymentRequestVersionWithBody(ctx context.Context, id Dep
 // AddDeploymentRequestVersion Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -20687,7 +20687,7 @@ type ClientWithResponsesInterface interface {
 	// AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20697,7 +20697,7 @@ type ClientWithResponsesInterface interface {
 	// AddDeploymentRequestVersionWithResponse Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -38935,7 +38935,7 @@ func (c *ClientWithResponses) ListDeploymentRequestVersionsWithResponse(ctx cont
 // AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -38951,7 +38951,7 @@ func (c *ClientWithResponses) AddDeploymentRequestVersionWithBodyWithResponse(ct
 // AddDeploymentRequestVersionWithResponse Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -19,6 +19,14 @@ SELECT v.* FROM deployment_request_versions AS x
 JOIN version_details AS v ON v.account_id = @account_id AND v.id = x.version_id
 WHERE x.account_id = @account_id AND x.request_id = @request_id AND x.product_id = @product_id;
 
+-- CountRequestsOfVersion returns how many requests name a version, deleted ones too, up to a number.
+-- name: CountRequestsOfVersion :one
+SELECT count(*) FROM (
+  SELECT FROM deployment_request_versions
+  WHERE account_id = @account_id AND version_id = @version_id
+  LIMIT @max_count
+) AS x;
+
 -- PutRequestVersion adds a version to a request, or replaces another one of its product. The number of rows is 0 if nothing changed.
 -- name: PutRequestVersion :execrows
 INSERT INTO deployment_request_versions AS x (account_id, request_id, product_id, version_id)

@@ -221,7 +221,7 @@ CROSS JOIN LATERAL (
 ) AS since
 WHERE since.completed_at IS NOT NULL;
 
--- ListFactApprovals returns the newest 1,000 approvals of each version of starts that are not revoked, oldest first.
+-- ListFactApprovals returns the newest approval of each type and environment that is not revoked, of the versions of starts, oldest first.
 -- name: ListFactApprovals :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.version::text AS version, p.product_id
@@ -235,10 +235,10 @@ WITH of_products AS MATERIALIZED (
 SELECT k.account_id, k.product_name, k.version, a.approval_type, a.decision, a.environment_id, a.created_at
 FROM of_versions AS k
 CROSS JOIN LATERAL (
-  SELECT x.id, x.approval_type, x.decision, x.environment_id, x.created_at FROM version_approvals AS x
+  SELECT DISTINCT ON (x.approval_type, x.environment_id) x.id, x.approval_type, x.decision, x.environment_id, x.created_at
+  FROM version_approvals AS x
   WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.revoked_at IS NULL
-  ORDER BY x.created_at DESC, x.id DESC
-  LIMIT 1000
+  ORDER BY x.approval_type, x.environment_id, x.created_at DESC, x.id DESC
 ) AS a
 ORDER BY a.created_at, a.id;
 

@@ -31,6 +31,28 @@ func (q *Queries) CountRequestVersions(ctx context.Context, arg CountRequestVers
 	return count, err
 }
 
+const CountRequestsOfVersion = `-- name: CountRequestsOfVersion :one
+SELECT count(*) FROM (
+  SELECT FROM deployment_request_versions
+  WHERE account_id = $1 AND version_id = $2
+  LIMIT $3
+) AS x
+`
+
+type CountRequestsOfVersionParams struct {
+	AccountID uuid.UUID
+	VersionID uuid.UUID
+	MaxCount  int32
+}
+
+// CountRequestsOfVersion returns how many requests name a version, deleted ones too, up to a number.
+func (q *Queries) CountRequestsOfVersion(ctx context.Context, arg CountRequestsOfVersionParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountRequestsOfVersion, arg.AccountID, arg.VersionID, arg.MaxCount)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const GetRequestVersion = `-- name: GetRequestVersion :one
 SELECT v.account_id, v.id, v.product_id, v.version, v.scm_sha, v.created_at, v.product_name, v.build_id, v.build_status, v.build_url FROM deployment_request_versions AS x
 JOIN version_details AS v ON v.account_id = $1 AND v.id = x.version_id

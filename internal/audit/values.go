@@ -39,11 +39,12 @@ type Value struct {
 	IsTruncated bool    `json:"truncated"`
 }
 
-// Compare returns the members that differ, in the order of both lists; one list may be nil: the object is new, or deleted. Of
+// Compare returns the members that differ, in the order of both lists; one list may be shorter: the object, or its
+// last member, is new or deleted. Of
 // objects with other members, only those that differ are shown.
 func Compare(before, after []Member) []Value {
 	members := after
-	if after == nil {
+	if len(before) > len(after) {
 		members = before
 	}
 	values := make([]Value, 0, len(members))

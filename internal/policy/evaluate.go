@@ -57,7 +57,10 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 	}
 	for i := range f.Requests {
 		if r := &f.Requests[i]; e.isGated(r) {
-			v.Violations = append(v.Violations, *newGate(r).violation(&e, at))
+			gate := newGate(r)
+			violation := gate.violation(&e, at)
+			v.Violations = append(v.Violations, *violation)
+			v.Evaluations = append(v.Evaluations, Evaluation{RuleName: gate.name, Mode: gate.mode, Result: ResultFailed, Message: violation.Message})
 		}
 	}
 	v.DeploymentRequestID = e.activeRequest()

@@ -64,7 +64,7 @@ func (r Requests) change(ctx context.Context, target etag.Ref, actor governance.
 		if err := c.record(ctx); err != nil {
 			return err
 		}
-		if !isActive(before.Status) && !isActive(c.row.Status) {
+		if isGate(before) == isGate(c.row) {
 			return nil
 		}
 		return r.Changes.IncrementRevision(ctx, db, target.AccountID)
@@ -157,11 +157,11 @@ func (c *change) members() []audit.Member {
 	}
 }
 
-// isActive reports whether starts of deployments may depend on a request with the status.
-func isActive(status string) bool {
-	switch policy.RequestStatus(status) {
+// isGate reports whether starts of deployments look for a request although no rule requires one.
+func isGate(row dbgen.DeploymentRequest) bool {
+	switch policy.RequestStatus(row.Status) {
 	case policy.RequestInProgress, policy.RequestApproved, policy.RequestRejected:
-		return true
+		return row.Gate
 	case policy.RequestDraft, policy.RequestCompleted, policy.RequestCancelled:
 	}
 	return false

@@ -22,6 +22,8 @@ import (
 const (
 	maxOpen     = 1000 // requests of an account that are neither completed nor cancelled
 	maxVersions = 200  // of a request
+	// maxRequestsOfVersion bounds what the start of a deployment reads. Completed and cancelled requests count.
+	maxRequestsOfVersion = 500
 	maxSteps    = 50   // of a request
 )
 

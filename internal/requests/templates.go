@@ -71,8 +71,8 @@ func (t Templates) Copy(ctx context.Context, accountID, templateID uuid.UUID) (r
 
 // Create makes a template whose name is free.
 func (t Templates) Create(ctx context.Context, accountID uuid.UUID, template Template, now time.Time) (row dbgen.DeploymentRequestTemplate, err error) {
-	row = dbgen.DeploymentRequestTemplate{AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Gate: true, Approvals: json.RawMessage("[]"), Steps: json.RawMessage("[]")}
 	err = t.DB.WithTx(ctx, func(db *postgres.DB) error {
+		row = dbgen.DeploymentRequestTemplate{AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Gate: true, Approvals: json.RawMessage("[]"), Steps: json.RawMessage("[]")}
 		if err := template.applyTo(ctx, db, &row); err != nil {
 			return err
 		}

@@ -926,7 +926,7 @@ class Methods(ABC):
         """Add a version to a deployment request.
 
         Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-        product replaces it. Adding a version that is in the request changes nothing.
+        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
         """
         return (self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))).data
 
@@ -2470,7 +2470,7 @@ class AsyncMethods(ABC):
         """Add a version to a deployment request.
 
         Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-        product replaces it. Adding a version that is in the request changes nothing.
+        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
         """
         return (
             await self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))

@@ -1392,7 +1392,7 @@ def add_deployment_request_version(
     """Add a version to a deployment request.
 
     Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-    product replaces it. Adding a version that is in the request changes nothing.
+    product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
     """
     return Operation(
         method="POST",
