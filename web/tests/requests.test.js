@@ -229,6 +229,30 @@ describe("deployment requests", suite, () => {
     });
   });
 
+  test("an answer about a deployment and a deployment lead to their request", async () => {
+    const gated = await newVersion("2.0.0");
+    const id = await newRequest("Linked", { isDraft: true });
+    await call("POST", `/deployment-requests/${id}/versions`, { version_id: gated }, developer);
+    await call("POST", `/deployment-requests/${id}/activate`, undefined, developer);
+    await visit(browser, server, `/versions/${gated}`, { token: viewer }, async (page) => {
+      const box = page.locator("section").filter({ has: page.getByRole("heading", { name: "May I deploy it?" }) });
+      await box.getByLabel("Environment").fill("request-prod");
+      await box.getByRole("button", { name: "Ask" }).click();
+      await box.getByText("⊘no").waitFor();
+      await box.getByRole("link", { name: "this deployment request" }).click();
+      await page.waitForURL(new RegExp(`/deployment-requests/${id}$`));
+    });
+    const slot = (await call("GET", `/deployment-requests/${id}/approvals`)).items[0].id;
+    await call("POST", `/deployment-requests/${id}/approvals/${slot}/approve`, { activation: 1 }, qa);
+    const event = { product_name: "requested", version: "2.0.0", environment_name: "request-prod", status: "started" };
+    const { id: deployment } = await call("POST", "/deployment-events/", event, server.key);
+    await visit(browser, server, `/deployments/${deployment}`, { token: viewer }, async (page) => {
+      await page.getByRole("link", { name: "the request that names it" }).click();
+      await page.waitForURL(new RegExp(`/deployment-requests/${id}$`));
+    });
+    await call("POST", "/deployment-events/", { ...event, status: "completed" }, server.key);
+  });
+
   test("edits and deletes a draft", async () => {
     const id = await newRequest("Edited", { isDraft: true });
     await visit(browser, server, `/deployment-requests/${id}`, { token: developer }, async (page) => {
@@ -247,6 +271,15 @@ describe("deployment requests", suite, () => {
       await dialog(page).getByLabel("Delete the request").check();
       await dialog(page).getByRole("button", { name: "Delete" }).click();
       await page.waitForURL(/deployment-requests$/);
+    });
+  });
+
+  test("the address in notifications opens the request", async () => {
+    const id = await newRequest("Notified", { isDraft: true });
+    await visit(browser, server, "/start", { token: viewer }, async (page) => {
+      await page.goto(`${server.url}/deployment-requests/${id}`);
+      await page.waitForURL(new RegExp(`/app/deployment-requests/${id}$`));
+      await page.getByRole("heading", { level: 1, name: "Notified" }).waitFor();
     });
   });
 

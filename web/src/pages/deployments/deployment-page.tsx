@@ -95,6 +95,13 @@ function DeploymentFacts({ deployment: it }: { deployment: Deployment }) {
       <Fact name="Repository">{it.scm_repository ? <Name>{it.scm_repository}</Name> : null}</Fact>
       <Fact name="Reported by">{it.source_system ? <Name>{it.source_system}</Name> : null}</Fact>
       <Fact name="Run">{it.invoke_id ? <Name>{it.invoke_id}</Name> : null}</Fact>
+      <Fact name="Deployment request">
+        {it.deployment_request_id ? (
+          <AppLink to={`/deployment-requests/${it.deployment_request_id}`} className={LINK}>
+            the request that names it
+          </AppLink>
+        ) : null}
+      </Fact>
       <Fact name="Pipeline">{it.deploy_url ? <ExternalLink href={it.deploy_url} /> : null}</Fact>
     </Facts>
   );

@@ -47,10 +47,18 @@ export function PreflightAnswer({ answer }: { answer: Preflight }) {
       {missing.length > 0 ? (
         <Part title="Missing approvals">
           <ul className="flex flex-col gap-1 text-sm">
-            {missing.map(({ approval_type: type, roles, rule_id: rule }) => (
-              <li key={`${type} ${rule}`}>
+            {missing.map(({ approval_type: type, roles, rule_id: rule, deployment_request_id: request }) => (
+              <li key={`${type} ${rule} ${request}`}>
                 {APPROVAL_TYPES[type]}
                 <span className="text-muted">{`, by ${roles.join(", ").replaceAll("_", " ")}`}</span>
+                {request ? (
+                  <>
+                    {" in "}
+                    <AppLink to={`/deployment-requests/${request}`} className={LINK}>
+                      this deployment request
+                    </AppLink>
+                  </>
+                ) : null}
               </li>
             ))}
           </ul>

@@ -13,7 +13,7 @@ import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList, type ObjectListProps } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
-import { EmptyState } from "../../components/states";
+import { EmptyState, SkeletonRows } from "../../components/states";
 import { Time } from "../../components/time";
 import { type Search, useFilters } from "../../lib/search";
 import { requestApprovalTypesOf } from "../governance/texts";
@@ -31,6 +31,7 @@ export default function RequestsPage() {
   const mayApprove = usePermission("requests.approve");
   const [isFormOpen, setFormOpen] = useState(false);
   const types = mayApprove ? (Object.keys(requestApprovalTypesOf(session?.role)) as ApprovalType[]) : [];
+  const isUnknown = search["waiting"] === "me" && !session;
   const isWaiting = search["waiting"] === "me" && types.length > 0;
   return (
     <Page
@@ -68,7 +69,9 @@ export default function RequestsPage() {
         ) : null}
       </FilterBar>
       <Panel>
-        {isWaiting ? (
+        {isUnknown ? (
+          <SkeletonRows />
+        ) : isWaiting ? (
           <Waiting q={search["q"]} types={types} user={session?.user.id} />
         ) : (
           <All search={search} mayWrite={mayWrite} />
