@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { keepPicture, suite, visit } from "./browser.js";
+import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("shell", suite, () => {
@@ -19,6 +20,34 @@ describe("shell", suite, () => {
       await page.getByRole("heading", { name: "Not found" }).waitFor();
       await page.getByRole("link", { name: "Go to the overview" }).click();
       await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    }));
+
+  test("takes what is typed into the palette at once, and finds objects of each kind", () =>
+    visit(browser, server, "/", { token }, async (page) => {
+      await page.getByRole("grid").waitFor();
+      const { items } = await callServer(server, token, "GET", "/versions/?limit=1");
+      const { items: releases } = await callServer(server, token, "GET", "/releases/?limit=1");
+      const palette = page.getByRole("dialog", { name: "Search" });
+      for (const [text, option] of [
+        ["cart-service", /^cart-service.*Product$/],
+        ["staging", /^staging.*Environment$/],
+        [items[0].version, new RegExp(`^${items[0].product_name} .*Version$`)],
+        [releases[0].name, /Release$/],
+      ]) {
+        await page.keyboard.press("Control+k");
+        await page.keyboard.type(text);
+        await palette.getByRole("option", { name: option }).first().waitFor();
+        await page.keyboard.press("Escape");
+        await palette.waitFor({ state: "detached" });
+      }
+    }));
+
+  test("puts the focus into the first field of a form", () =>
+    visit(browser, server, "/products", { token }, async (page) => {
+      await page.getByRole("button", { name: "New product" }).click();
+      const name = page.getByRole("dialog", { name: "New product" }).getByLabel("Name");
+      await name.waitFor();
+      assert.ok(await name.evaluate((field) => field === document.activeElement));
     }));
 
   test("opens the palette, the list of shortcuts and the account menu", () =>

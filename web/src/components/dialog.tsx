@@ -11,6 +11,8 @@ const SHAPES = {
   left: "my-0 mr-auto ml-0 h-dvh max-h-dvh w-[min(17rem,85vw)] rounded-none border-y-0 border-l-0",
 } as const;
 
+const FIELD = ":is(input:not([type=checkbox]), select, textarea):enabled";
+
 export interface DialogProps {
   title: string;
   onClose: () => void;
@@ -23,7 +25,8 @@ export interface DialogProps {
 }
 
 /**
- * A modal dialog: the native element keeps the focus inside, closes with Esc and returns the focus. It is open while it is mounted.
+ * A modal dialog: the native element keeps the focus inside, closes with Esc and returns the focus. It is open while it is mounted. The first
+ * field has the focus.
  */
 export function Dialog({
   title,
@@ -34,11 +37,14 @@ export function Dialog({
   children,
 }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const content = useRef<HTMLDivElement>(null);
   const titleId = useId();
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
+    // The browser would focus the button to close, which is first.
+    if (shape === "center" || shape === "wide") content.current?.querySelector<HTMLElement>(FIELD)?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
@@ -71,7 +77,9 @@ export function Dialog({
           </Button>
         )}
       </div>
-      <div className="min-h-0 grow overflow-y-auto">{children}</div>
+      <div ref={content} className="min-h-0 grow overflow-y-auto">
+        {children}
+      </div>
     </dialog>
   );
 }

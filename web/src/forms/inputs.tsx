@@ -6,13 +6,12 @@ import { type FormField, innerProblems, linesOf, type Problems } from "./fields"
 import { NamesField } from "./names-field";
 import type { useFields } from "./use-fields";
 
-/** The fields of a form. The first one takes the focus. */
+/** The fields of a form. */
 export function Inputs({ form: { fields, values, problems, error, change } }: { form: ReturnType<typeof useFields> }) {
-  return fields.map((field, index) => (
+  return fields.map((field) => (
     <Input
       key={field.name}
       field={field}
-      isFirst={index === 0}
       value={values[field.name] ?? ""}
       problem={problems[field.name]}
       inner={field.custom ? innerProblems(problems, field.name) : {}}
@@ -24,7 +23,6 @@ export function Inputs({ form: { fields, values, problems, error, change } }: { 
 
 interface InputProps {
   field: FormField;
-  isFirst: boolean;
   value: string;
   problem: string | undefined;
   inner: Problems;
@@ -32,14 +30,13 @@ interface InputProps {
   onChange: (text: string) => void;
 }
 
-function Input({ field, isFirst, value, problem, inner, error, onChange }: InputProps) {
+function Input({ field, value, problem, inner, error, onChange }: InputProps) {
   const { label, kind, help, choices = {}, isRequired, maxLength, type, placeholder } = field;
   const common = {
     label,
     help,
     problem,
     value,
-    autoFocus: isFirst,
     "aria-required": isRequired,
     onChange: (event: { target: { value: string } }) => onChange(event.target.value),
   };

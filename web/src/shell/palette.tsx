@@ -15,7 +15,7 @@ interface Entry {
   to: string;
 }
 
-/** Finds pages, products, environments and rules by a part of their name. */
+/** Finds pages, products, environments, releases and rules by a part of their name, and versions by its beginning. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
@@ -38,13 +38,12 @@ export function Palette({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Search" hideTitle onClose={onClose}>
       <input
-        autoFocus
         role="combobox"
         aria-expanded="true"
         aria-controls={listId}
         aria-activedescendant={entries[at] ? `${listId}-${at}` : undefined}
-        aria-label="Search pages, products, environments and rules"
-        placeholder="Search pages, products, environments and rules"
+        aria-label="Search pages and objects by name"
+        placeholder="Search a product, version, release, page …"
         value={text}
         onChange={(event) => {
           setText(event.target.value);

@@ -77,7 +77,7 @@ function Keys({ children }: { children: string }) {
 export function ShortcutHelp({ onClose }: { onClose: () => void }) {
   const on = useStore(areLettersOn);
   const rows: [string, string][] = [
-    ["Ctrl K", "Search pages, products, environments and rules"],
+    ["Ctrl K", "Search products, versions, releases, pages and others by name"],
     ["/", "Filter this page"],
     ["?", "This list"],
     ...navigation.flatMap(({ items }) => items).map(({ letter, label }): [string, string] => [`g ${letter}`, label]),

@@ -107,7 +107,9 @@ function Current({ cell, history }: { cell: Cell; history: readonly Deployment[]
               {" by "}
               <Name className="text-text">{who}</Name>
             </>
-          ) : null}
+          ) : (
+            "; its pipeline did not report by whom"
+          )}
         </p>
       ) : null}
       <p className="text-sm text-muted">{meaning}</p>

@@ -176,9 +176,9 @@ function Loading() {
 
 function StripSkeleton() {
   return (
-    <div className="grid grid-cols-3 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3">
+    <div className="grid grid-cols-[repeat(auto-fit,minmax(6.75rem,1fr))] gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3">
       {Array.from({ length: 4 }, (_, index) => (
-        <Skeleton key={index} className="h-[4.625rem] border border-line max-sm:first:col-span-3" />
+        <Skeleton key={index} className="h-[4.625rem] border border-line max-sm:first:col-span-full" />
       ))}
     </div>
   );

@@ -17,7 +17,7 @@ export function Strip({ summaries, filters, onFilter }: StripProps) {
   return (
     <ul
       aria-label="Summary"
-      className="grid grid-cols-3 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3"
+      className="grid grid-cols-[repeat(auto-fit,minmax(6.75rem,1fr))] gap-2 sm:grid-cols-[repeat(auto-fit,minmax(11rem,1fr))] sm:gap-3"
     >
       {summaries.map((summary) => (
         <TypeSummary key={summary.type} summary={summary} filters={filters} onFilter={onFilter} />
@@ -46,7 +46,7 @@ function TypeSummary({
     <li
       className={cx(
         "flex flex-col gap-1 rounded-lg border bg-surface px-2 py-2 sm:px-3",
-        isProduction && "max-sm:col-span-3",
+        isProduction && "max-sm:col-span-full",
         failed > 0 && isProduction ? "border-bad/50" : "border-line",
       )}
     >
