@@ -152,8 +152,12 @@ func (c *change) members() []audit.Member {
 		names[i] = environment.Name
 	}
 	return []audit.Member{
-		{Name: "name", Value: c.row.Name}, {Name: "description", Value: c.row.Description}, {Name: "gate", Value: c.row.Gate}, {Name: "status", Value: c.row.Status},
-		{Name: "activation", Value: c.row.Activation}, {Name: "environments", Value: strings.Join(names, ", ")},
+		{Name: "name", Value: c.row.Name},
+		{Name: "description", Value: c.row.Description},
+		{Name: "gate", Value: c.row.Gate},
+		{Name: "status", Value: c.row.Status},
+		{Name: "activation", Value: c.row.Activation},
+		{Name: "environments", Value: strings.Join(names, ", ")},
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 	maxVersions = 200  // of a request
 	// maxRequestsOfVersion bounds what the start of a deployment reads. Completed and cancelled requests count.
 	maxRequestsOfVersion = 500
-	maxSteps    = 50   // of a request
+	maxSteps             = 50 // of a request
 )
 
 // Slot is a slot for an approval to create.

@@ -183,8 +183,12 @@ func lockTemplate(ctx context.Context, db *postgres.DB, target etag.Ref) (dbgen.
 // templateMembers returns the members that the audit log has the values of.
 func templateMembers(row dbgen.DeploymentRequestTemplate) []audit.Member {
 	return []audit.Member{
-		{Name: "name", Value: row.Name}, {Name: "description", Value: row.Description}, {Name: "environment_ids", Value: row.EnvironmentIDs},
-		{Name: "approvals", Value: row.Approvals}, {Name: "steps", Value: row.Steps}, {Name: "gate", Value: row.Gate},
+		{Name: "name", Value: row.Name},
+		{Name: "description", Value: row.Description},
+		{Name: "environment_ids", Value: row.EnvironmentIDs},
+		{Name: "approvals", Value: row.Approvals},
+		{Name: "steps", Value: row.Steps},
+		{Name: "gate", Value: row.Gate},
 	}
 }
 

@@ -132,7 +132,8 @@ func (c *change) decideSlot(ctx context.Context, id uuid.UUID, decision Decision
 // slotMembers returns the members of a slot that the audit log has the values of.
 func slotMembers(slot dbgen.DeploymentRequestApproval) []audit.Member {
 	return []audit.Member{
-		{Name: slot.ApprovalType + ".required", Value: slot.Required}, {Name: slot.ApprovalType + ".status", Value: slot.Status},
+		{Name: slot.ApprovalType + ".required", Value: slot.Required},
+		{Name: slot.ApprovalType + ".status", Value: slot.Status},
 		{Name: slot.ApprovalType + ".comments", Value: slot.Comments},
 	}
 }
