@@ -176,7 +176,7 @@ test-governance: ## Change a rule on one server and start a deployment on anothe
 
 .PHONY: test-cells
 test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), stop one of them, and move an account under load
-	go test -count 1 -vet=off -timeout 15m -v -run 'TestCells|TestMove' ./cmd/versionerd
+	VERSIONER_TEST_OVERLOAD=3s go test -count 1 -vet=off -timeout 15m -v -run 'TestCells|TestMove' ./cmd/versionerd
 
 .PHONY: test-long
 test-long: ## Run the long tests: those that test skips, 50 kills, 20 rolling and 10 database restarts, overload, Schemathesis, fuzzing

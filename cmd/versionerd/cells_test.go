@@ -157,7 +157,7 @@ func TestCells(t *testing.T) {
 		require.Empty(t, accountAt("two.versioner.example.com", one.issuer), "the other cell does not know the identity provider")
 	})
 	t.Run("LeaveOthersAloneWhenOneIsDown", func(t *testing.T) {
-		const window = 3 * time.Second
+		window, isMeasured := measurementTime(t)
 		down, unaffected := startSenders(proxy, keys["other"]), startSenders(proxy, keys["acme"])
 		time.Sleep(time.Second)
 		before, failedBefore := unaffected.answeredIn(window)
@@ -170,7 +170,10 @@ func TestCells(t *testing.T) {
 		require.NotZero(t, down.statuses[http.StatusBadGateway], "%v", down.statuses)
 		require.Zero(t, failedBefore+failedAfter, "%v", unaffected.statuses)
 		t.Logf("events of the other cell in %v: %d with both cells, %d with one down (%.2f)", window, before, after, float64(after)/float64(before))
-		require.GreaterOrEqual(t, float64(after), 0.95*float64(before))
+		require.NotZero(t, after)
+		if isMeasured {
+			require.GreaterOrEqual(t, float64(after), 0.95*float64(before))
+		}
 	})
 	two.server.stop(t)
 }
