@@ -84,7 +84,7 @@ DELETE FROM deployment_request_environments
 WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
 
 -- ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
--- after the deployments are done: one of an account, or those of all accounts.
+-- after the deployments are done: one of an account, or those of all accounts. Cross-tenant.
 -- name: ListDeployedRequests :many
 SELECT r.account_id, r.id FROM deployment_requests AS r
 WHERE r.status = 'approved' AND r.deleted_at IS NULL

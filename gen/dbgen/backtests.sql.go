@@ -368,17 +368,17 @@ func (q *Queries) ListProductHistory(ctx context.Context, arg ListProductHistory
 const ListRequestHistory = `-- name: ListRequestHistory :many
 SELECT q.version_id, r.id, r.name, r.gate, r.created_at, r.activated_at, r.completed_at, r.cancelled_at, ARRAY(
     SELECT e.environment_id FROM deployment_request_environments AS e
-    WHERE e.account_id = r.account_id AND e.request_id = r.id
+    WHERE e.account_id = $1 AND e.request_id = r.id
   )::uuid[] AS environment_ids, coalesce((
     SELECT jsonb_agg(jsonb_build_object('approval_type', a.approval_type, 'required', a.required, 'status', a.status, 'decided_at', a.decided_at))
     FROM deployment_request_approvals AS a
-    WHERE a.account_id = r.account_id AND a.request_id = r.id
+    WHERE a.account_id = $1 AND a.request_id = r.id
   ), '[]')::jsonb AS approvals, coalesce((
     SELECT jsonb_agg(s.completed_at) FROM deployment_request_steps AS s
-    WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre'
+    WHERE s.account_id = $1 AND s.request_id = r.id AND s.phase = 'pre'
   ), '[]')::jsonb AS pre_steps
 FROM deployment_request_versions AS q
-JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
+JOIN deployment_requests AS r ON r.account_id = $1 AND r.id = q.request_id
 WHERE q.account_id = $1 AND q.version_id = ANY ($2::uuid[]) AND r.deleted_at IS NULL
 ORDER BY r.id
 `

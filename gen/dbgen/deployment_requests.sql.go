@@ -218,7 +218,7 @@ type ListDeployedRequestsRow struct {
 }
 
 // ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
-// after the deployments are done: one of an account, or those of all accounts.
+// after the deployments are done: one of an account, or those of all accounts. Cross-tenant.
 func (q *Queries) ListDeployedRequests(ctx context.Context, arg ListDeployedRequestsParams) ([]ListDeployedRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListDeployedRequests, arg.AccountID, arg.ID)
 	if err != nil {
