@@ -49,8 +49,10 @@ const starts = "createDeploymentEvent"
 
 // hasReference reports whether the body has the identifier of another object.
 func hasReference(operation string) bool {
-	return slices.Contains([]string{"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight", "createVariable", "createDeploymentTemplate", "renderDeploymentTemplate",
-		"addDeploymentRequestVersion", "createDeploymentRequest", "createDeploymentRequestTemplate"}, operation)
+	return slices.Contains([]string{
+		"createNotificationPreference", "addReleaseVersion", "createVersionApproval", "createBreakGlassGrant", "preflight", "createVariable", "createDeploymentTemplate", "renderDeploymentTemplate",
+		"addDeploymentRequestVersion", "createDeploymentRequest", "createDeploymentRequestTemplate",
+	}, operation)
 }
 
 // isDecision reports whether an operation decides about a slot of a deployment request, and names the activation that the user has seen.
