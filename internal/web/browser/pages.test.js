@@ -197,6 +197,11 @@ describe('pages', { skip: executablePath ? false : howToInstall }, () => {
     test('fills in no parameter that may stay away', () =>
       visit('/docs', { viewport: desk }, async (page) => {
         const list = operation(page, 'listDeployments');
+        await operation(page, 'createDeploymentEvent').waitFor();
+        for (let scrolled = 0; scrolled < 100 && !(await list.isVisible()); scrolled++) {
+          await page.mouse.wheel(0, 300); // of many operations, those in view alone are rendered
+          await page.waitForTimeout(50);
+        }
         await list.getByRole('button', { expanded: false }).first().click();
         await list.getByRole('button', { name: 'Execute' }).waitFor();
         const filled = await list.locator('tr[data-param-name]').evaluateAll((rows) =>
