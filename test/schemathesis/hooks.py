@@ -23,6 +23,7 @@ CONFIGS = {
     "email": {"to": "team@example.com"},
 }
 REQUESTS = ("/deployment-requests/", "/deployment-request-templates/")
+SLOT = "/deployment-requests/{id}/approvals/{slot_id}/"
 RULES = "/deployment-rules/"
 TEMPLATES = "/deployment-templates/"
 RENDER = "/deployment-templates/{id}/render"
@@ -137,6 +138,7 @@ def fit_request(path: str, body: dict) -> None:
         body["version_id"] = os.environ["VERSION"]
     if "/approvals/" in path:
         body["comments"] = "seen on staging"  # a rejection needs some
+        body["activation"] = 1  # that of a request that create_request activates
 
 
 def fill_release(parameters: dict) -> None:
@@ -150,15 +152,17 @@ def fill_release(parameters: dict) -> None:
     )
 
 
-def create_request(parameters: dict) -> None:
-    """Create the draft, slot, step and version that the path of a deployment request names."""
+def create_request(parameters: dict, decision: str = "") -> None:
+    """Create what the path of a deployment request names: a draft, or for a decision, one that permits it."""
 
-    def send(method: str, path: str, body: dict | None = None) -> dict:
-        return requests.request(
-            method, os.environ["URL"] + path, json=body, headers={"Authorization": f"Bearer {os.environ['TOKEN']}"}, timeout=10
-        ).json()
+    def send(method: str, path: str, body: dict | None = None, token: str = "DEVELOPER_TOKEN") -> dict:
+        headers = {"Authorization": f"Bearer {os.environ[token]}"}
+        answer = requests.request(method, os.environ["URL"] + path, json=body, headers=headers, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
 
-    body = {"name": "draft", "approvals": [{"approval_type": "qa"}], "steps": [{"phase": "pre", "title": "Announce it"}]}
+    body = {"name": "draft", "gate": False, "environment_ids": [os.environ["ENVIRONMENT"]]}
+    body |= {"approvals": [{"approval_type": "qa"}], "steps": [{"phase": "pre", "title": "Announce it"}]}
     parameters["id"] = send("POST", REQUESTS[0], body)["id"]
     path = f"{REQUESTS[0]}{parameters['id']}"
     for name, part in (("slot_id", "approvals"), ("step_id", "steps")):
@@ -166,7 +170,12 @@ def create_request(parameters: dict) -> None:
             parameters[name] = send("GET", f"{path}/{part}")["items"][0]["id"]
     if "version_id" in parameters:
         parameters["version_id"] = os.environ["VERSION"]
-        send("POST", f"{path}/versions", {"version_id": parameters["version_id"]})
+    if "version_id" in parameters or decision:
+        send("POST", f"{path}/versions", {"version_id": os.environ["VERSION"]})
+    if decision:
+        send("POST", f"{path}/activate")
+    if decision == "reset":
+        send("POST", f"{path}/approvals/{parameters['slot_id']}/reject", {"activation": 1, "comments": "no"}, "TOKEN")
 
 
 def is_positive(case) -> bool:
@@ -183,6 +192,8 @@ def before_call(context, case, kwargs):
         fill_release(case.path_parameters)
     if case.method == "DELETE" and case.operation.path.startswith(REQUESTS[0] + "{id}"):
         create_request(case.path_parameters)
+    if case.method == "POST" and case.operation.path.startswith(SLOT):
+        create_request(case.path_parameters, case.operation.path.rsplit("/", 1)[1])
     if case.query:
         case.query.pop("cursor", None)  # only cursors of earlier pages are valid
         if "from" in case.query:
