@@ -170,10 +170,11 @@ func TestCells(t *testing.T) {
 		require.NotZero(t, down.statuses[http.StatusBadGateway], "%v", down.statuses)
 		require.Zero(t, failedBefore+failedAfter, "%v", unaffected.statuses)
 		t.Logf("events of the other cell in %v: %d with both cells, %d with one down (%.2f)", window, before, after, float64(after)/float64(before))
-		require.NotZero(t, after)
+		share := 0.5 // beside other tests; senders that wait for the cell that is down have almost none
 		if isMeasured {
-			require.GreaterOrEqual(t, float64(after), 0.95*float64(before))
+			share = 0.95
 		}
+		require.GreaterOrEqual(t, float64(after), share*float64(before))
 	})
 	two.server.stop(t)
 }
