@@ -100,7 +100,7 @@ func TestDeploymentTimes(t *testing.T) {
 	} {
 		require.Equal(t, want, p.list(t, query), query)
 	}
-	require.Equal(t, p.list(t, ""), walk(t, p.API, "/deployments/?limit=2", func() {}))
+	require.Equal(t, p.list(t, ""), walk(t, p.API, "/deployments/?limit=2"))
 
 	ended := p.get(t, live)
 	require.Equal(t, begin.Format(time.RFC3339Nano), ended.Field(t, "occurred_at"), "never changes")
