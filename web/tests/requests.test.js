@@ -94,6 +94,35 @@ describe("deployment requests", suite, () => {
     });
   });
 
+  test("a version lists the requests that name it, page by page", async () => {
+    const named = await newVersion("3.0.0");
+    const expected = ["Names it 1", "Names it 2"];
+    for (const name of expected) {
+      const id = await newRequest(name, { isDraft: true });
+      await call("POST", `/deployment-requests/${id}/versions`, { version_id: named }, developer);
+    }
+    await newRequest("Names none", { isDraft: true });
+    await visit(browser, server, "/versions", { token: viewer }, async (page) => {
+      await page.route(/deployment-requests\/\?/, (route) =>
+        route.continue({ url: route.request().url().replace("limit=50", "limit=1") }),
+      );
+      await page.goto(`${server.url}/app/versions/${named}`);
+      const panel = page.locator("section").filter({ has: page.getByRole("heading", { name: "Deployment requests" }) });
+      await row(panel, "Names it 2").getByText("○draft").waitFor();
+      assert.equal(await row(panel, "Names it 1").count(), 0);
+      await panel.getByRole("button", { name: "Load more" }).click();
+      await row(panel, "Names it 1").waitFor();
+      assert.equal(await panel.getByRole("listitem").count(), 2);
+      await panel.scrollIntoViewIfNeeded();
+      await keepPicture(page, "version-requests");
+      await row(panel, "Names it 1").getByRole("link").click();
+      await page.getByRole("heading", { level: 1, name: "Names it 1" }).waitFor();
+    });
+    await visit(browser, server, `/versions/${await newVersion("3.1.0")}`, { token: viewer }, async (page) => {
+      await page.getByRole("heading", { name: "No deployment request names this version" }).waitFor();
+    });
+  });
+
   test("a draft gets versions, approvals and steps, and is activated", async () => {
     const id = await newRequest("Drafted", { isDraft: true, description: `Ships the basket ${hostile}` });
     await visit(browser, server, `/deployment-requests/${id}`, { token: developer }, async (page) => {

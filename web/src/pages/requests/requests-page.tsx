@@ -5,21 +5,17 @@ import { useState } from "react";
 import { governanceSettingsQuery } from "../../api/governance";
 import { requestsQuery, waitingRequestsQuery } from "../../api/requests";
 import { sessionQuery, usePermission } from "../../api/session";
-import { AppLink } from "../../components/app-link";
 import { Button } from "../../components/button";
 import { ChoiceFilter, FilterBar, TextFilter } from "../../components/filters";
-import { Name } from "../../components/name";
 import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList, type ObjectListProps } from "../../components/object-list";
 import { Page, Panel } from "../../components/page";
-import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { EmptyState, SkeletonRows } from "../../components/states";
-import { Time } from "../../components/time";
 import { type Search, useFilters } from "../../lib/search";
 import { requestApprovalTypesOf } from "../governance/texts";
 import { NewRequest } from "./new-request";
-import { RequestBadge } from "./request-badge";
-import { count, isOpen, STATUSES, typesText } from "./request-texts";
+import { RequestRows } from "./request-rows";
+import { STATUSES } from "./request-texts";
 
 const STATUS_CHOICES = Object.fromEntries(Object.entries(STATUSES).map(([status, { word }]) => [status, word]));
 
@@ -128,50 +124,8 @@ function Requests({ query, empty, isHidden = () => false }: RequestsProps) {
       {(all, isDimmed) => {
         const requests = all.filter((request) => !isHidden(request));
         if (requests.length === 0) return empty;
-        return (
-          <RecordList label="Deployment requests" isDimmed={isDimmed}>
-            {requests.map((request) => (
-              <RequestRow key={request.id} request={request} />
-            ))}
-          </RecordList>
-        );
+        return <RequestRows requests={requests} isDimmed={isDimmed} />;
       }}
     </ObjectList>
-  );
-}
-
-function RequestRow({ request }: { request: DeploymentRequest }) {
-  const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
-  return (
-    <RecordRow
-      title={
-        <>
-          <RequestBadge status={status} />
-          <AppLink
-            to={`/deployment-requests/${id}`}
-            className="min-h-6 min-w-0 rounded font-medium text-accent hover:underline"
-          >
-            <Name className="break-words">{name}</Name>
-          </AppLink>
-        </>
-      }
-      facts={
-        <>
-          <Fact label="To">
-            <Name className="break-words">
-              {environments.map((one) => one.name).join(", ") || "no environment yet"}
-            </Name>
-          </Fact>
-          <span>{count(version_count, "version", "versions")}</span>
-          {isOpen(status) && open_approvals.length > 0 ? (
-            <Fact label="Open approvals">{typesText(open_approvals)}</Fact>
-          ) : null}
-          {isOpen(status) && open_pre_steps > 0 ? <Fact label="Open steps before">{open_pre_steps}</Fact> : null}
-          <Fact label="Created">
-            <Time at={request.created_at} /> by <Name>{request.created_by_name}</Name>
-          </Fact>
-        </>
-      }
-    />
   );
 }

@@ -5,6 +5,7 @@ import { buildsQuery } from "../../api/builds";
 import { deploymentsOfVersionQuery } from "../../api/deployments";
 import { productStateQuery } from "../../api/products";
 import { releasesOfVersionQuery } from "../../api/releases";
+import { requestsQuery } from "../../api/requests";
 import { versionQuery } from "../../api/versions";
 import { AppLink } from "../../components/app-link";
 import { Badge, StatusBadge } from "../../components/badge";
@@ -30,6 +31,7 @@ import { PreflightOfVersion } from "../preflight/preflight-box";
 import { DeployVersion } from "../templates/deploy-link";
 import { timelineEnvironments } from "../products/timelines-data";
 import { STATUS_LABELS } from "../releases/release-status";
+import { RequestRows } from "../requests/request-rows";
 
 /** One version: where it runs, how it got there, and what built it. */
 export default function VersionPage() {
@@ -103,6 +105,7 @@ function Content({ version }: { version: Version }) {
         </ObjectList>
       </Panel>
       <ReleasesPanel version={version.id} />
+      <RequestsPanel version={version.id} />
       <ScriptPanel path={`/versions/${version.id}`} />
     </Page>
   );
@@ -150,6 +153,23 @@ function ReleasesPanel({ version }: { version: string }) {
             ))}
           </Table>
         )}
+      </ObjectList>
+    </Panel>
+  );
+}
+
+/** The requests that name the version: at most 500. */
+function RequestsPanel({ version }: { version: string }) {
+  const query = useInfiniteQuery(requestsQuery({ version_id: version }));
+  return (
+    <Panel title="Deployment requests">
+      <ObjectList
+        query={query}
+        noun="requests"
+        skeletons={2}
+        empty={<EmptyState title="No deployment request names this version" />}
+      >
+        {(requests, isDimmed) => <RequestRows requests={requests} isDimmed={isDimmed} />}
       </ObjectList>
     </Panel>
   );
