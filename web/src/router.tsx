@@ -38,6 +38,7 @@ const routeTree = rootRoute.addChildren([
   route("/releases", () => import("./pages/releases/releases-page")),
   route("/releases/$id", () => import("./pages/releases/release-page")),
   route("/deployment-requests", () => import("./pages/requests/requests-page")),
+  route("/deployment-requests/templates", () => import("./pages/requests/templates-page")),
   route("/deployment-requests/$id", () => import("./pages/requests/request-page")),
   route("/rules", () => import("./pages/rules/rules-page")),
   route("/rules/$id", () => import("./pages/rules/rule-page")),

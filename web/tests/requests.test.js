@@ -327,7 +327,8 @@ describe("deployment requests", suite, () => {
 
   test("creates a request, from a template or not", async () => {
     const create = (page) => dialog(page).getByRole("button", { name: "Create", exact: true });
-    await visit(browser, server, "/deployment-requests", { token: developer }, async (page) => {
+    const expected = [/422/];
+    await visit(browser, server, "/deployment-requests", { token: developer, expected }, async (page) => {
       await page.getByRole("button", { name: "New request" }).click();
       const form = page.getByRole("dialog", { name: "New deployment request" });
       await form.getByLabel("Name").waitFor();
@@ -346,17 +347,27 @@ describe("deployment requests", suite, () => {
       await optional.getByLabel("QA").check();
       await form.getByLabel("Environments", { exact: true }).first().fill("REQUEST-PROD");
       await page.keyboard.press("Enter");
-      await form.getByLabel("Steps before the deployments").first().fill("Announce it");
-      await page.keyboard.press("Enter");
-      await form.getByLabel("Steps after the deployments").first().fill("Watch the errors");
-      await page.keyboard.press("Enter");
+      await form.getByRole("button", { name: "Add a step" }).click();
+      await create(page).click();
+      await form
+        .getByRole("group", { name: "Step 1" })
+        .getByText(/String length|blank|least/)
+        .waitFor();
+      await form.getByRole("group", { name: "Step 1" }).getByLabel("What to do").fill("Watch the errors");
+      await form.getByRole("group", { name: "Step 1" }).getByLabel("When").selectOption("post");
+      await form.getByRole("button", { name: "Add a step" }).click();
+      const second = form.getByRole("group", { name: "Step 2" });
+      await second.getByLabel("What to do").fill("Announce it");
+      await second.getByLabel("When").selectOption("pre");
+      await second.getByLabel("Details").fill("In the channel");
       await form.getByLabel("Block the versions").uncheck();
       await assertAccessibleInEveryLook(page, "request-form");
       await create(page).click();
       await page.getByRole("heading", { level: 1, name: "Created <i onmouseover" }).waitFor();
       await page.getByText("It has no version: add one to activate it.").waitFor();
       await page.getByText("Required approvals that are open: Security").waitFor();
-      await row(page, "Watch the errors").first().waitFor();
+      await page.getByRole("list", { name: "After the deployments" }).getByText("Watch the errors").waitFor();
+      await page.getByRole("list", { name: "Before the deployments" }).getByText("In the channel").waitFor();
       await page.getByText("– no").waitFor();
     });
     await call("POST", "/deployment-request-templates/", {

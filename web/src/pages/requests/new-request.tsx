@@ -3,28 +3,28 @@ import { useNavigate } from "@tanstack/react-router";
 import type { DeploymentRequestTemplate } from "@versioner/client";
 import { useState } from "react";
 
-import { addRequest, environmentNamesOf, requestTemplatesQuery } from "../../api/request-templates";
+import {
+  addRequest,
+  type NamedTemplate,
+  namedTemplateQuery,
+  requestTemplatesQuery,
+  withNames,
+} from "../../api/request-templates";
 import { Dialog } from "../../components/dialog";
 import { SelectField } from "../../components/field";
+import { Name } from "../../components/name";
 import { WhenLoaded } from "../../components/states";
 import { CreateDialog } from "../../forms/create-dialog";
 import { FormDialog } from "../../forms/form-dialog";
-import { NEW_FIELDS, newBody, type NewRequestValues, newValues } from "./request-form";
+import { NEW_FIELDS, newBody, newValues, type RequestValues } from "./request-form";
 
 const TITLE = "New deployment request";
-
-interface Choice {
-  template: DeploymentRequestTemplate | null;
-  environments: readonly string[];
-}
-
-const NONE: Choice = { template: null, environments: [] };
 
 /** Creates a draft, and asks first which template it is copied from if the account has some. */
 export function NewRequest({ onClose }: { onClose: () => void }) {
   const query = useQuery(requestTemplatesQuery);
-  const [choice, setChoice] = useState<Choice | null>(null);
-  if (choice) return <RequestForm choice={choice} onClose={onClose} />;
+  const [choice, setChoice] = useState<{ from: NamedTemplate | null } | null>(null);
+  if (choice) return <RequestForm from={choice.from} onClose={onClose} />;
   if (!query.data) {
     return (
       <Dialog title={TITLE} onClose={onClose}>
@@ -34,21 +34,20 @@ export function NewRequest({ onClose }: { onClose: () => void }) {
       </Dialog>
     );
   }
-  if (query.data.length === 0) return <RequestForm choice={NONE} onClose={onClose} />;
-  return <TemplateChoice templates={query.data} onChoice={setChoice} onClose={onClose} />;
+  if (query.data.length === 0) return <RequestForm from={null} onClose={onClose} />;
+  return <TemplateChoice templates={query.data} onChoice={(from) => setChoice({ from })} onClose={onClose} />;
 }
 
 interface TemplateChoiceProps {
   templates: readonly DeploymentRequestTemplate[];
-  onChoice: (choice: Choice) => void;
+  onChoice: (from: NamedTemplate | null) => void;
   onClose: () => void;
 }
 
 function TemplateChoice({ templates, onChoice, onClose }: TemplateChoiceProps) {
   const [id, setId] = useState("");
   const { mutate, isPending, error } = useMutation({
-    mutationFn: async (template: DeploymentRequestTemplate | null): Promise<Choice> =>
-      template ? { template, environments: await environmentNamesOf(template.environment_ids) } : NONE,
+    mutationFn: async (template: DeploymentRequestTemplate | null) => (template ? withNames(template) : null),
     onSuccess: onChoice,
   });
   return (
@@ -78,19 +77,39 @@ function TemplateChoice({ templates, onChoice, onClose }: TemplateChoiceProps) {
   );
 }
 
-function RequestForm({ choice: { template, environments }, onClose }: { choice: Choice; onClose: () => void }) {
+/** Creates a draft from a template. */
+export function NewRequestFrom({ template, onClose }: { template: DeploymentRequestTemplate; onClose: () => void }) {
+  const query = useQuery(namedTemplateQuery(template));
+  if (query.data) return <RequestForm from={query.data} onClose={onClose} />;
+  return (
+    <Dialog title={TITLE} onClose={onClose}>
+      <WhenLoaded query={query} skeletons={4}>
+        {() => null}
+      </WhenLoaded>
+    </Dialog>
+  );
+}
+
+function RequestForm({ from, onClose }: { from: NamedTemplate | null; onClose: () => void }) {
   const navigate = useNavigate();
   return (
     <CreateDialog
       title={TITLE}
       isWide
       fields={NEW_FIELDS}
-      initial={newValues(template, environments)}
-      create={async (values: NewRequestValues) => addRequest(await newBody(values, template))}
+      initial={newValues(from)}
+      create={async (values: RequestValues) => addRequest(await newBody(values))}
       onCreated={({ id }) => void navigate({ to: `/deployment-requests/${id}` as "/" })}
       onClose={onClose}
     >
-      <p className="text-muted">A new request is a draft: add versions on its page, and activate it there.</p>
+      <p className="text-muted">
+        {from ? (
+          <>
+            From the template <Name className="font-medium text-text">{from.template.name}</Name>.{" "}
+          </>
+        ) : null}
+        A new request is a draft: add versions on its page, and activate it there.
+      </p>
     </CreateDialog>
   );
 }

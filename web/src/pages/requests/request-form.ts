@@ -3,15 +3,21 @@ import type {
   DeploymentRequest,
   DeploymentRequestCreate,
   DeploymentRequestPatch,
+  DeploymentRequestSlotInput,
   DeploymentRequestStepInput,
   DeploymentRequestTemplate,
+  DeploymentRequestTemplateCreate,
+  DeploymentRequestTemplatePatch,
 } from "@versioner/client";
 
 import { environmentId, environmentNamesQuery } from "../../api/names";
+import type { NamedTemplate } from "../../api/request-templates";
 import { changeRequest, reloadRequest, removeRequest } from "../../api/requests";
 import { FieldProblem, type FormField, type Values } from "../../forms/fields";
 import type { Editing } from "../../forms/object-page";
 import { APPROVAL_TYPES } from "../governance/texts";
+import { stepsOf, stepsText, stepsWords } from "./step-drafts";
+import { StepsField } from "./steps-field";
 
 const NAME: FormField = { name: "name", label: "Name", kind: "text", isRequired: true, maxLength: 255 };
 
@@ -41,13 +47,13 @@ const slots = (name: string, label: string, help: string): FormField => ({
   member: "approvals",
 });
 
-const steps = (name: string, label: string): FormField => ({
-  name,
-  label,
-  kind: "names",
-  placeholder: "None",
-  member: "steps",
-});
+const STEPS: FormField = {
+  name: "steps",
+  label: "Steps",
+  help: "What is to do by hand before and after the deployments, in this order.",
+  kind: "custom",
+  custom: { Input: StepsField, valueOf: stepsOf, wordsOf: stepsWords },
+};
 
 export const NEW_FIELDS: readonly FormField[] = [
   NAME,
@@ -55,78 +61,87 @@ export const NEW_FIELDS: readonly FormField[] = [
   { ...ENVIRONMENTS, help: "They can be added later: a draft needs one to be activated." },
   slots("required", "Required approvals", "The request is approved when each of them is given."),
   slots("optional", "Optional approvals", "They are asked for, and the request does not wait for them."),
-  steps("before", "Steps before the deployments"),
-  steps("after", "Steps after the deployments"),
+  STEPS,
   GATE,
 ];
 
+export const TEMPLATE_FIELDS: readonly FormField[] = [
+  { ...NAME, help: "The name of the template; each request has its own." },
+  { ...DESCRIPTION, label: "Description of the requests" },
+  { ...ENVIRONMENTS, placeholder: "None" },
+  slots("required", "Required approvals", "A request is approved when each of them is given."),
+  slots("optional", "Optional approvals", "They are asked for, and a request does not wait for them."),
+  STEPS,
+  GATE,
+];
+
+/** The values of the form of a template. */
+export const templateValues = ({ template, environments }: NamedTemplate): Values => ({
+  name: template.name,
+  description: template.description,
+  environments: environments.join("\n"),
+  required: typesIn(template, true).join("\n"),
+  optional: typesIn(template, false).join("\n"),
+  steps: stepsText(template.steps),
+  gate: template.gate ? "on" : "",
+});
+
 /** The values of the form of a new request, copied from a template if there is one. */
-export function newValues(template: DeploymentRequestTemplate | null, environments: readonly string[]): Values {
-  if (!template) return { gate: "on" };
-  const typesOf = (isRequired: boolean) =>
-    template.approvals.filter(({ required }) => required === isRequired).map((slot) => slot.approval_type);
-  const titlesOf = (phase: "pre" | "post") =>
-    template.steps
-      .filter((step) => step.phase === phase)
-      .sort((one, other) => one.position - other.position)
-      .map(({ title }) => title);
-  return {
-    description: template.description,
-    environments: environments.join("\n"),
-    required: typesOf(true).join("\n"),
-    optional: typesOf(false).join("\n"),
-    before: titlesOf("pre").join("\n"),
-    after: titlesOf("post").join("\n"),
-    gate: template.gate ? "on" : "",
-  };
+export function newValues(from: NamedTemplate | null): Values {
+  if (!from) return { gate: "on" };
+  const { name: _, ...values } = templateValues(from);
+  return values;
 }
 
-/** What the form of a new request has. */
-export interface NewRequestValues {
+const typesIn = ({ approvals }: DeploymentRequestTemplate, isRequired: boolean) =>
+  approvals.filter(({ required }) => required === isRequired).map((slot) => slot.approval_type);
+
+/** What the forms of new requests and of templates have. */
+export interface RequestValues {
   name: string;
   description?: string;
   environments?: string[];
   required?: ApprovalType[];
   optional?: ApprovalType[];
-  before?: string[];
-  after?: string[];
+  steps?: DeploymentRequestStepInput[];
   gate?: boolean;
 }
 
-/** The body of a new request; steps that the template has keep their description. */
-export async function newBody(
-  values: NewRequestValues,
-  template: DeploymentRequestTemplate | null,
-): Promise<DeploymentRequestCreate> {
-  const {
-    name,
-    description,
-    environments,
-    required = [],
-    optional = [],
-    before = [],
-    after = [],
-    gate = false,
-  } = values;
+/** The body of a new request or template. */
+export async function newBody({
+  environments = [],
+  required = [],
+  optional = [],
+  steps = [],
+  gate = false,
+  ...texts
+}: RequestValues): Promise<DeploymentRequestCreate & DeploymentRequestTemplateCreate> {
+  const approvals = slotsOf(required, optional);
+  return { ...texts, environment_ids: await environmentIds(environments), approvals, steps, gate };
+}
+
+/** The changes of a template. Its approvals are in two fields, of which one may be as before. */
+export async function templatePatch(
+  { environments, required, optional, ...others }: Partial<RequestValues>,
+  { template }: NamedTemplate,
+): Promise<DeploymentRequestTemplatePatch> {
+  const isMoved = required !== undefined || optional !== undefined;
+  return {
+    ...others,
+    ...(environments ? { environment_ids: await environmentIds(environments) } : {}),
+    ...(isMoved
+      ? { approvals: slotsOf(required ?? typesIn(template, true), optional ?? typesIn(template, false)) }
+      : {}),
+  };
+}
+
+function slotsOf(required: readonly ApprovalType[], optional: readonly ApprovalType[]): DeploymentRequestSlotInput[] {
   const both = optional.find((type) => required.includes(type));
   if (both) throw new FieldProblem("optional", `${APPROVAL_TYPES[both]} is required already.`);
-  const step =
-    (phase: "pre" | "post") =>
-    (title: string): DeploymentRequestStepInput => {
-      const copied = template?.steps.find((one) => one.phase === phase && one.title === title);
-      return { phase, title, ...(copied?.description ? { description: copied.description } : {}) };
-    };
-  return {
-    name,
-    ...(description ? { description } : {}),
-    ...(environments ? { environment_ids: await environmentIds(environments) } : {}),
-    approvals: [
-      ...required.map((approval_type) => ({ approval_type, required: true })),
-      ...optional.map((approval_type) => ({ approval_type, required: false })),
-    ],
-    steps: [...before.map(step("pre")), ...after.map(step("post"))],
-    gate,
-  };
+  return [
+    ...required.map((approval_type) => ({ approval_type, required: true })),
+    ...optional.map((approval_type) => ({ approval_type, required: false })),
+  ];
 }
 
 /** The identifiers of the environments that the field has. */

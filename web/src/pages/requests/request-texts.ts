@@ -1,4 +1,4 @@
-import type { DeploymentRequest, DeploymentRequestApproval } from "@versioner/client";
+import type { DeploymentRequest, DeploymentRequestApproval, DeploymentRequestStep } from "@versioner/client";
 
 import type { RequestStatus, Transition } from "../../api/requests";
 import type { Tone } from "../../components/badge";
@@ -23,6 +23,11 @@ export const SLOT_STATUSES: Readonly<Record<DeploymentRequestApproval["status"],
   pending: { tone: "neutral", glyph: "○", word: "open" },
   approved: { tone: "good", glyph: "✓", word: "approved" },
   rejected: { tone: "bad", glyph: "✕", word: "rejected" },
+};
+
+export const PHASES: Readonly<Record<DeploymentRequestStep["phase"], string>> = {
+  pre: "Before the deployments",
+  post: "After the deployments",
 };
 
 /** Reports whether a request with the status can still change. */

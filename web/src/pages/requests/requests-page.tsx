@@ -5,7 +5,8 @@ import { useState } from "react";
 import { governanceSettingsQuery } from "../../api/governance";
 import { requestsQuery, waitingRequestsQuery } from "../../api/requests";
 import { sessionQuery, usePermission } from "../../api/session";
-import { Button } from "../../components/button";
+import { AppLink } from "../../components/app-link";
+import { Button, buttonClass } from "../../components/button";
 import { ChoiceFilter, FilterBar, TextFilter } from "../../components/filters";
 import { ReadOnlyNote } from "../../components/no-permission";
 import { ObjectList, type ObjectListProps } from "../../components/object-list";
@@ -34,11 +35,16 @@ export default function RequestsPage() {
       title="Deployment requests"
       lead="Which versions shall be deployed to which environments, and who approves it"
       actions={
-        mayWrite ? (
-          <Button kind="primary" onClick={() => setFormOpen(true)}>
-            New request
-          </Button>
-        ) : null
+        <>
+          <AppLink to="/deployment-requests/templates" className={buttonClass()}>
+            Templates
+          </AppLink>
+          {mayWrite ? (
+            <Button kind="primary" onClick={() => setFormOpen(true)}>
+              New request
+            </Button>
+          ) : null}
+        </>
       }
     >
       <ReadOnlyNote permission="requests.write" what="create or change deployment requests" />

@@ -15,12 +15,7 @@ import { EmptyState, InlineError } from "../../components/states";
 import { Time } from "../../components/time";
 import { CreateDialog } from "../../forms/create-dialog";
 import type { FormField } from "../../forms/fields";
-import { isOpen } from "./request-texts";
-
-const PHASES: Readonly<Record<Step["phase"], string>> = {
-  pre: "Before the deployments",
-  post: "After the deployments",
-};
+import { isOpen, PHASES } from "./request-texts";
 
 /** What is to do before and after the deployments. */
 export function StepsPanel({ request: { id, status } }: { request: DeploymentRequest }) {

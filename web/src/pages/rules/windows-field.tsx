@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { Button } from "../../components/button";
 import { CheckField, SelectField, TextField } from "../../components/field";
 import type { CustomInputProps, Problems } from "../../forms/fields";
+import { useProblemsByKey } from "../../forms/use-problems-by-key";
 import { monthChoices, type Recurrence, WEEKDAYS } from "./recurrence";
 import { draftsOf, draftsWords, newDraft, type WindowDraft } from "./window-drafts";
 
@@ -42,19 +43,6 @@ export function WindowsField({ field, value, problem, inner, error, onChange }: 
       </Button>
     </fieldset>
   );
-}
-
-/** The problems by the key of the window that they were about when the form was sent: windows may have come and gone since. */
-function useProblemsByKey(drafts: readonly WindowDraft[], inner: Problems, error: unknown) {
-  const [sent, setSent] = useState({ error, keys: drafts.map(({ key }) => key) });
-  if (sent.error !== error) setSent({ error, keys: drafts.map(({ key }) => key) });
-  const byKey: Record<string, Record<string, string>> = {};
-  for (const [path, problem] of Object.entries(inner)) {
-    const [index = "", member = ""] = path.split(".");
-    const key = sent.keys[Number(index)];
-    if (key !== undefined) (byKey[key] ??= {})[member] ??= problem;
-  }
-  return byKey;
 }
 
 interface WindowFieldProps {
