@@ -536,6 +536,87 @@ func (e DeploymentRequestApprovalAddApprovalType) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRequestMessageEventType.
+const (
+	DeploymentRequestMessageEventTypeDrActivated   DeploymentRequestMessageEventType = "dr.activated"
+	DeploymentRequestMessageEventTypeDrApproved    DeploymentRequestMessageEventType = "dr.approved"
+	DeploymentRequestMessageEventTypeDrCancelled   DeploymentRequestMessageEventType = "dr.cancelled"
+	DeploymentRequestMessageEventTypeDrCompleted   DeploymentRequestMessageEventType = "dr.completed"
+	DeploymentRequestMessageEventTypeDrCreated     DeploymentRequestMessageEventType = "dr.created"
+	DeploymentRequestMessageEventTypeDrDeactivated DeploymentRequestMessageEventType = "dr.deactivated"
+	DeploymentRequestMessageEventTypeDrRejected    DeploymentRequestMessageEventType = "dr.rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestMessageEventType enum.
+func (e DeploymentRequestMessageEventType) Valid() bool {
+	switch e {
+	case DeploymentRequestMessageEventTypeDrActivated:
+		return true
+	case DeploymentRequestMessageEventTypeDrApproved:
+		return true
+	case DeploymentRequestMessageEventTypeDrCancelled:
+		return true
+	case DeploymentRequestMessageEventTypeDrCompleted:
+		return true
+	case DeploymentRequestMessageEventTypeDrCreated:
+		return true
+	case DeploymentRequestMessageEventTypeDrDeactivated:
+		return true
+	case DeploymentRequestMessageEventTypeDrRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestMessageSlotStatus.
+const (
+	DeploymentRequestMessageSlotStatusApproved DeploymentRequestMessageSlotStatus = "approved"
+	DeploymentRequestMessageSlotStatusRejected DeploymentRequestMessageSlotStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestMessageSlotStatus enum.
+func (e DeploymentRequestMessageSlotStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestMessageSlotStatusApproved:
+		return true
+	case DeploymentRequestMessageSlotStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRequestMessageStatus.
+const (
+	DeploymentRequestMessageStatusApproved   DeploymentRequestMessageStatus = "approved"
+	DeploymentRequestMessageStatusCancelled  DeploymentRequestMessageStatus = "cancelled"
+	DeploymentRequestMessageStatusCompleted  DeploymentRequestMessageStatus = "completed"
+	DeploymentRequestMessageStatusDraft      DeploymentRequestMessageStatus = "draft"
+	DeploymentRequestMessageStatusInProgress DeploymentRequestMessageStatus = "in_progress"
+	DeploymentRequestMessageStatusRejected   DeploymentRequestMessageStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestMessageStatus enum.
+func (e DeploymentRequestMessageStatus) Valid() bool {
+	switch e {
+	case DeploymentRequestMessageStatusApproved:
+		return true
+	case DeploymentRequestMessageStatusCancelled:
+		return true
+	case DeploymentRequestMessageStatusCompleted:
+		return true
+	case DeploymentRequestMessageStatusDraft:
+		return true
+	case DeploymentRequestMessageStatusInProgress:
+		return true
+	case DeploymentRequestMessageStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentRequestSlotInputApprovalType.
 const (
 	DeploymentRequestSlotInputApprovalTypeCodeReview     DeploymentRequestSlotInputApprovalType = "code_review"
@@ -829,6 +910,13 @@ const (
 	NotifiableEventTypeDeploymentPreflightOverridden NotifiableEventType = "deployment.preflight_overridden"
 	NotifiableEventTypeDeploymentPreflightSkipped    NotifiableEventType = "deployment.preflight_skipped"
 	NotifiableEventTypeDeploymentStarted             NotifiableEventType = "deployment.started"
+	NotifiableEventTypeDrActivated                   NotifiableEventType = "dr.activated"
+	NotifiableEventTypeDrApproved                    NotifiableEventType = "dr.approved"
+	NotifiableEventTypeDrCancelled                   NotifiableEventType = "dr.cancelled"
+	NotifiableEventTypeDrCompleted                   NotifiableEventType = "dr.completed"
+	NotifiableEventTypeDrCreated                     NotifiableEventType = "dr.created"
+	NotifiableEventTypeDrDeactivated                 NotifiableEventType = "dr.deactivated"
+	NotifiableEventTypeDrRejected                    NotifiableEventType = "dr.rejected"
 	NotifiableEventTypeRuleChanged                   NotifiableEventType = "rule.changed"
 	NotifiableEventTypeVersionAborted                NotifiableEventType = "version.aborted"
 	NotifiableEventTypeVersionApprovalRevoked        NotifiableEventType = "version.approval_revoked"
@@ -878,6 +966,20 @@ func (e NotifiableEventType) Valid() bool {
 	case NotifiableEventTypeDeploymentPreflightSkipped:
 		return true
 	case NotifiableEventTypeDeploymentStarted:
+		return true
+	case NotifiableEventTypeDrActivated:
+		return true
+	case NotifiableEventTypeDrApproved:
+		return true
+	case NotifiableEventTypeDrCancelled:
+		return true
+	case NotifiableEventTypeDrCompleted:
+		return true
+	case NotifiableEventTypeDrCreated:
+		return true
+	case NotifiableEventTypeDrDeactivated:
+		return true
+	case NotifiableEventTypeDrRejected:
 		return true
 	case NotifiableEventTypeRuleChanged:
 		return true
@@ -2698,6 +2800,57 @@ type DeploymentRequestList struct {
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
 
+// DeploymentRequestMessage The body of the request that a webhook receives about a deployment request. Every member is always present, but for `approval_type`,
+// `approver_role`, `slot_status` and `comments`, which only `dr.approved` and `dr.rejected` have.
+//
+// Example: {"actor":"Grace Hopper","approval_type":"qa","approver_role":"qa","comments":"Regression suite is green","dr_id":"01a20919-55a9-778c-b3f3-63031a7e5dd2","dr_name":"Checkout 2.0","dr_url":"https://versioner.example.com/app/deployment-requests/01a20919-55a9-778c-b3f3-63031a7e5dd2","environment_names":["production"],"event_type":"dr.approved","occurred_at":"2026-11-23T15:49:45.000984Z","slot_status":"approved","status":"in_progress"}
+type DeploymentRequestMessage struct {
+	// Actor The name of the user; null for the server, which completes requests.
+	Actor nullable.Nullable[string] `json:"actor"`
+
+	// ApprovalType What an approval is about.
+	ApprovalType *ApprovalType `json:"approval_type,omitempty"`
+
+	// ApproverRole The role of the user at the time.
+	ApproverRole *string `json:"approver_role,omitempty"`
+
+	// Comments What the user wrote about the decision.
+	Comments nullable.Nullable[string] `json:"comments,omitempty"`
+
+	// DrID The identifier of the deployment request.
+	DrID openapi_types.UUID `json:"dr_id"`
+
+	// DrName Its name.
+	DrName string `json:"dr_name"`
+
+	// DrURL Its page in the dashboard; a path unless the server has the setting VERSIONER_PUBLIC_URL.
+	DrURL string `json:"dr_url"`
+
+	// EnvironmentNames The names of its environments.
+	EnvironmentNames []string `json:"environment_names"`
+
+	// EventType The type of event.
+	EventType DeploymentRequestMessageEventType `json:"event_type"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// SlotStatus The decision. The request may have other slots that are open.
+	SlotStatus *DeploymentRequestMessageSlotStatus `json:"slot_status,omitempty"`
+
+	// Status The status of the request afterwards.
+	Status DeploymentRequestMessageStatus `json:"status"`
+}
+
+// DeploymentRequestMessageEventType The type of event.
+type DeploymentRequestMessageEventType string
+
+// DeploymentRequestMessageSlotStatus The decision. The request may have other slots that are open.
+type DeploymentRequestMessageSlotStatus string
+
+// DeploymentRequestMessageStatus The status of the request afterwards.
+type DeploymentRequestMessageStatus string
+
 // DeploymentRequestPatch The members to change; absent ones stay. Unknown members are rejected.
 type DeploymentRequestPatch struct {
 	// Description Its description, at most 4,096 characters.
@@ -3438,7 +3591,8 @@ type MissingApproval struct {
 }
 
 // NotifiableEventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
-// `version.rejected` and `version.approval_revoked` are events of approvals.
+// `version.rejected` and `version.approval_revoked` are events of approvals. Those of deployment requests begin with `dr.`; `dr.approved` and
+// `dr.rejected` are of one slot for an approval, whose request may still be in progress.
 type NotifiableEventType string
 
 // NotificationChannel A receiver of messages about deployments and builds.
@@ -3628,7 +3782,8 @@ type NotificationPreferenceCreate struct {
 	ChannelID openapi_types.UUID `json:"channel_id"`
 
 	// EventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
-	// `version.rejected` and `version.approval_revoked` are events of approvals.
+	// `version.rejected` and `version.approval_revoked` are events of approvals. Those of deployment requests begin with `dr.`; `dr.approved` and
+	// `dr.rejected` are of one slot for an approval, whose request may still be in progress.
 	EventType NotifiableEventType `json:"event_type"`
 
 	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.
@@ -3647,7 +3802,8 @@ type NotificationPreferenceList struct {
 // NotificationPreferencePatch The members to change; absent ones stay. Unknown members are rejected.
 type NotificationPreferencePatch struct {
 	// EventType A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
-	// `version.rejected` and `version.approval_revoked` are events of approvals.
+	// `version.rejected` and `version.approval_revoked` are events of approvals. Those of deployment requests begin with `dr.`; `dr.approved` and
+	// `dr.rejected` are of one slot for an approval, whose request may still be in progress.
 	EventType *NotifiableEventType `json:"event_type,omitempty"`
 
 	// Filters Which events match. A list that is absent or empty matches everything; in an update, an absent one stays. Unknown members are rejected.

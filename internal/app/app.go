@@ -179,7 +179,7 @@ func (a *App) runJobs(ctx context.Context, channels notify.Channels, deliver boo
 	governance.AddWorkers(workers, pool, notify.EmailAdmins, time.Now)
 	config := jobs.Config{
 		Workers: workers, Logger: a.logger, Telemetry: a.telemetry,
-		Tasks: slices.Concat(ingest.Tasks(pool, time.Now, a.cfg.RetentionMonths), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now), requests.Tasks(pool, time.Now)),
+		Tasks: slices.Concat(ingest.Tasks(pool, time.Now, a.cfg.RetentionMonths), idempotency.Tasks(pool, time.Now), notify.Tasks(pool, time.Now), sessions.Tasks(pool, time.Now), requests.Tasks(pool, time.Now, a.cfg.PublicURL)),
 	}
 	if deliver {
 		config.Queues = notify.Queues()

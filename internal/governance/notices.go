@@ -42,7 +42,7 @@ func notifyOfGrant(ctx context.Context, db *postgres.DB, row dbgen.GetBreakGlass
 		{Name: "Reason", Value: grant.Reason},
 		{Name: "Rules", Value: strings.Join(grant.RuleTypes, ", ")},
 	}
-	return enqueue(ctx, db, ingest.FanOutEvent{
+	return EnqueueChange(ctx, db, ingest.FanOutEvent{
 		AccountID: grant.AccountID, EventType: eventType, OccurredAt: now,
 		ProductID: grant.ProductID, Product: row.ProductName, EnvironmentID: grant.EnvironmentID, Environment: row.EnvironmentName, Version: grant.Version,
 	}, ingest.ChangeNotice{
@@ -91,7 +91,7 @@ func notifyOfApproval(ctx context.Context, db *postgres.DB, version dbgen.Versio
 	if approval.Comments != nil {
 		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: *approval.Comments})
 	}
-	return enqueue(ctx, db, event, notice, body, &actor.Name)
+	return EnqueueChange(ctx, db, event, notice, body, &actor.Name)
 }
 
 // ruleBody is the body of the webhooks about a change of a rule.
@@ -129,7 +129,7 @@ func notifyOfRule(ctx context.Context, db *postgres.DB, before, after *Rule, act
 	if isWeakened {
 		summary += " and blocks less"
 	}
-	return enqueue(ctx, db, ingest.FanOutEvent{AccountID: rule.AccountID, EventType: "rule.changed", OccurredAt: now}, ingest.ChangeNotice{
+	return EnqueueChange(ctx, db, ingest.FanOutEvent{AccountID: rule.AccountID, EventType: "rule.changed", OccurredAt: now}, ingest.ChangeNotice{
 		Summary: summary, Lines: []ingest.NoticeLine{{Name: "Rule", Value: rule.Name}, {Name: "Type", Value: string(rule.Type)}, {Name: "Mode", Value: string(rule.Mode)}},
 		Products: slices.Concat(rule.Scope.Products, products), Environments: slices.Concat(rule.Scope.Environments, environments),
 	}, body, &actor)
@@ -256,7 +256,9 @@ func encodeAll[T any](list []T) []string {
 	return texts
 }
 
-func enqueue(ctx context.Context, db *postgres.DB, event ingest.FanOutEvent, notice ingest.ChangeNotice, body any, actor *string) error {
+// EnqueueChange notifies the subscribers of a change in its transaction, if there are any. Each call is an event of its own. The actor is nil for
+// the server.
+func EnqueueChange(ctx context.Context, db *postgres.DB, event ingest.FanOutEvent, notice ingest.ChangeNotice, body any, actor *string) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode the body of a webhook: %w", err)

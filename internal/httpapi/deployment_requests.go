@@ -23,10 +23,11 @@ type deploymentRequestHandlers struct {
 	idempotency *idempotency.Store
 	cursors     cursorCodec
 	changes     governance.Announcer
+	publicURL   string
 }
 
 func (h deploymentRequestHandlers) requests(db *postgres.DB) requests.Requests {
-	return requests.Requests{DB: db, Changes: h.changes}
+	return requests.Requests{DB: db, Changes: h.changes, PublicURL: h.publicURL}
 }
 
 func (h deploymentRequestHandlers) ListDeploymentRequests(ctx context.Context, req apigen.ListDeploymentRequestsRequestObject) (apigen.ListDeploymentRequestsResponseObject, error) {

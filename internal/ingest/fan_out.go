@@ -43,11 +43,13 @@ type FanOutEvent struct {
 	Change    *ChangeNotice    `json:"change,omitempty"`    // of an event that is not of a deployment or build
 }
 
-// ChangeNotice is the content of the messages about a change of rules, grants or approvals.
+// ChangeNotice is the content of the messages about a change of rules, grants, approvals or deployment requests.
 type ChangeNotice struct {
-	Summary      string          `json:"summary"`      // in one line
-	Lines        []NoticeLine    `json:"lines"`        // of e-mails and Slack messages
-	Body         json.RawMessage `json:"body"`         // of webhooks
+	Summary      string          `json:"summary"` // in one line
+	Lines        []NoticeLine    `json:"lines"`   // of e-mails and Slack messages
+	Body         json.RawMessage `json:"body"`    // of webhooks
+	URL          string          `json:"url,omitempty"`
+	URLLabel     string          `json:"url_label,omitempty"`
 	Products     []string        `json:"products"`     // names and identifiers that filters compare; empty: it concerns all
 	Environments []string        `json:"environments"` // the same
 }

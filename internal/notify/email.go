@@ -87,7 +87,7 @@ type email struct {
 
 func (p payload) email(eventType string) email {
 	return email{
-		Subject: truncate(p.summary(eventType), maxSubject), Fields: p.fields(), Error: p.Error, Link: p.runURL(), LinkLabel: "Open the run",
+		Subject: truncate(p.summary(eventType), maxSubject), Fields: p.fields(), Error: p.Error, Link: p.runURL(), LinkLabel: p.urlLabel(),
 		Footer: "Versioner sends this because a notification channel of your account has your address.",
 	}
 }

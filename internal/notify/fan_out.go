@@ -201,6 +201,7 @@ func payloadOf(event ingest.FanOutEvent) payload {
 	}
 	if event.Change != nil {
 		content.Text, content.Lines, content.Body = event.Change.Summary, event.Change.Lines, event.Change.Body
+		content.SourceURL, content.URLLabel = event.Change.URL, event.Change.URLLabel
 	}
 	if event.Preflight != nil {
 		content.PreflightCode, content.PreflightMessage, content.RetryAt = event.Preflight.Code, event.Preflight.Message, event.Preflight.RetryAt

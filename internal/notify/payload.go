@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -30,6 +31,7 @@ type payload struct {
 	Repository      string    `json:"repository,omitempty"`
 	CommitSHA       string    `json:"commit_sha,omitempty"`
 	SourceURL       string    `json:"source_url,omitempty"`
+	URLLabel        string    `json:"url_label,omitempty"` // of the source; empty: it is a run
 	PreflightStatus string    `json:"preflight_status,omitempty"`
 	Error           string    `json:"error,omitempty"`
 
@@ -137,6 +139,9 @@ func formatDuration(seconds float64) string {
 		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 }
+
+// urlLabel returns the label of the link to the run, or to the object of a change.
+func (p payload) urlLabel() string { return cmp.Or(p.URLLabel, "Open the run") }
 
 // runURL returns the address of the run if a browser can open it: CI systems also report vstfs:/// and similar ones.
 func (p payload) runURL() string {

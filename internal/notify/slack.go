@@ -33,7 +33,7 @@ func (p payload) slack(eventType string) ([]byte, error) {
 			slack.NewTextBlockObject(slack.MarkdownType, "```"+escape(p.Error, slackSection-len("``````"))+"```", false, true), nil, nil))
 	}
 	if runURL := p.runURL(); runURL != "" && len(runURL) <= slackURL {
-		button := slack.NewButtonBlockElement("", "", slack.NewTextBlockObject(slack.PlainTextType, "Open the run", false, false))
+		button := slack.NewButtonBlockElement("", "", slack.NewTextBlockObject(slack.PlainTextType, p.urlLabel(), false, false))
 		button.URL = runURL
 		blocks = append(blocks, slack.NewActionBlock("", button))
 	}

@@ -20,16 +20,18 @@ import (
 // Requests changes deployment requests. Changes of an account's requests wait for each other, and for the starts of deployments under
 // rules; each change of an active request increments the revision of the account's governance, which servers compare.
 type Requests struct {
-	DB      *postgres.DB
-	Changes governance.Announcer
+	DB        *postgres.DB
+	Changes   governance.Announcer
+	PublicURL string // of the server, without a slash at its end, for links in notifications; empty: they are paths
 }
 
 // change is a request that a transaction has locked, and what is stored and recorded of it at the end.
 type change struct {
-	db       *postgres.DB
-	settings dbgen.GovernanceState
-	actor    governance.Actor // without a name for the server
-	now      time.Time
+	db        *postgres.DB
+	publicURL string
+	settings  dbgen.GovernanceState
+	actor     governance.Actor // without a name for the server
+	now       time.Time
 
 	row          dbgen.DeploymentRequest
 	environments []dbgen.ListRequestEnvironmentsRow
@@ -44,6 +46,9 @@ type entry struct {
 	action            string // empty: nothing
 	subject, comments string
 	before, after     []audit.Member // of a part that has changed
+
+	slot             *dbgen.DeploymentRequestApproval // of a decision
+	slotStatusBefore string
 }
 
 // change changes a request. Its revision stays if fn records nothing.
@@ -53,6 +58,7 @@ func (r Requests) change(ctx context.Context, target etag.Ref, actor governance.
 		if err != nil {
 			return err
 		}
+		c.publicURL = r.PublicURL
 		before, members := c.row, c.members()
 		if err := fn(c); err != nil || c.entry.action == "" {
 			return err
@@ -127,7 +133,7 @@ func (c *change) apply(action Action) error {
 	return nil
 }
 
-// record stores what has happened in the activity of the request and in the audit log.
+// record stores what has happened in the activity of the request and in the audit log, and notifies subscribers of it.
 func (c *change) record(ctx context.Context) error {
 	activity := dbgen.CreateRequestActivityParams{
 		AccountID: c.row.AccountID, ID: uuid.Must(uuid.NewV7()), RequestID: c.row.ID, Now: c.now, Action: c.entry.action, Status: c.row.Status,
@@ -139,10 +145,14 @@ func (c *change) record(ctx context.Context) error {
 	if err := c.db.CreateRequestActivity(ctx, activity); err != nil {
 		return postgres.Classify(err)
 	}
-	return audit.Record(ctx, c.db, audit.Change{
+	err := audit.Record(ctx, c.db, audit.Change{
 		AccountID: c.row.AccountID, Action: "deployment_request." + c.entry.action, ObjectType: "deployment_request", ObjectID: c.row.ID, ObjectName: c.row.Name,
 		Values: audit.Compare(c.entry.before, c.entry.after),
 	})
+	if err != nil {
+		return err
+	}
+	return c.notify(ctx)
 }
 
 // members returns the members that the audit log has the values of.

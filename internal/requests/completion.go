@@ -17,22 +17,25 @@ import (
 const completionInterval = time.Minute
 
 // Tasks complete approved requests once all their versions are deployed to all environments and the steps after that are done.
-func Tasks(pool *postgres.Pool, clock func() time.Time) []jobs.Task {
+// publicURL is that of Requests.
+func Tasks(pool *postgres.Pool, clock func() time.Time, publicURL string) []jobs.Task {
 	return []jobs.Task{{
 		Name: "complete_deployment_requests", Interval: completionInterval,
-		Run: func(ctx context.Context) error { return CompleteDeployed(ctx, pool.DB, clock()) },
+		Run: func(ctx context.Context) error {
+			return Requests{DB: pool.DB, PublicURL: publicURL}.CompleteDeployed(ctx, clock())
+		},
 	}}
 }
 
 // CompleteDeployed completes the requests of all accounts that are deployed. One that cannot be completed does not keep the others from it.
-func CompleteDeployed(ctx context.Context, db *postgres.DB, now time.Time) error {
-	rows, err := db.ListDeployedRequests(ctx, dbgen.ListDeployedRequestsParams{})
+func (r Requests) CompleteDeployed(ctx context.Context, now time.Time) error {
+	rows, err := r.DB.ListDeployedRequests(ctx, dbgen.ListDeployedRequestsParams{})
 	if err != nil {
 		return postgres.Classify(err)
 	}
 	var problems []error
 	for _, row := range rows {
-		err := Requests{DB: db}.completeDeployed(ctx, etag.Ref{AccountID: row.AccountID, ID: row.ID}, now)
+		err := r.completeDeployed(ctx, etag.Ref{AccountID: row.AccountID, ID: row.ID}, now)
 		if err != nil && !apperr.Is(err, apperr.NotFound) && !apperr.Is(err, apperr.Conflict) {
 			problems = append(problems, err)
 		}

@@ -37,7 +37,7 @@ func TestDeployedRequestsAreCompleted(t *testing.T) {
 	send(http.MethodPost, path+"/activate", "")
 	requireStatus := func(status, message string) {
 		t.Helper()
-		require.NoError(t, requests.CompleteDeployed(t.Context(), api.Pool.DB, time.Now()))
+		require.NoError(t, requests.Requests{DB: api.Pool.DB}.CompleteDeployed(t.Context(), time.Now()))
 		require.Equal(t, status, send(http.MethodGet, path, "").Field(t, "status"), message)
 	}
 

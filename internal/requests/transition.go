@@ -40,6 +40,9 @@ func (c *change) transition(ctx context.Context, verb Verb) error {
 		if err := c.db.VoidRequestSlots(ctx, dbgen.VoidRequestSlotsParams{AccountID: c.row.AccountID, RequestID: c.row.ID}); err != nil {
 			return postgres.Classify(err)
 		}
+		for i := range c.slots {
+			c.slots[i].Status = slotPending
+		}
 	case Cancel:
 		if isCancelled {
 			return nil
@@ -88,7 +91,7 @@ func (r Requests) Decide(
 		}
 		c.entry = entry{
 			action: string(decision.Verb), subject: slot.ApprovalType, comments: decision.Comments,
-			before: slotMembers(c.slots[index]), after: slotMembers(slot),
+			before: slotMembers(c.slots[index]), after: slotMembers(slot), slot: &slot, slotStatusBefore: c.slots[index].Status,
 		}
 		c.slots[index] = slot
 		return nil

@@ -172,7 +172,18 @@ describe("notifications", suite, () => {
       assert.match(page.url(), new RegExp(`channel_id=${id}`));
       await page.getByRole("button", { name: "Create a preference" }).click();
       const form = page.getByRole("dialog", { name: "Create a preference" });
-      await form.getByLabel("Event").selectOption("deployment.completed");
+      const events = form.getByLabel("Event");
+      const choices = await events
+        .locator("option")
+        .evaluateAll((options) => options.map(({ value, text }) => [value, text]).filter(([value]) => value));
+      const { components } = await (await fetch(`${server.url}/openapi.json`)).json();
+      const former = /^version\.(pending|started|completed|failed|aborted)$/;
+      const types = components.schemas.NotifiableEventType.enum.filter((type) => !former.test(type));
+      assert.deepEqual(choices.map(([type]) => type).sort(), types.sort(), "every type of event");
+      for (const [type, words] of choices) {
+        assert.doesNotMatch(words, /[._]/, `${type} in words`);
+      }
+      await events.selectOption("deployment.completed");
       await form.getByRole("combobox", { name: "Environments" }).fill("production");
       await page.keyboard.press("Enter");
       await form.getByRole("combobox", { name: "Products" }).fill("cart-service");

@@ -4594,11 +4594,19 @@ NotifiableEventType = TypeAliasType(
         "breakglass.expired",
         "breakglass.revoked",
         "rule.changed",
+        "dr.created",
+        "dr.activated",
+        "dr.deactivated",
+        "dr.approved",
+        "dr.rejected",
+        "dr.completed",
+        "dr.cancelled",
     ],
 )
 """
 A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
-`version.rejected` and `version.approval_revoked` are events of approvals.
+`version.rejected` and `version.approval_revoked` are events of approvals. Those of deployment requests begin with `dr.`; `dr.approved` and
+`dr.rejected` are of one slot for an approval, whose request may still be in progress.
 
 """
 
@@ -4879,6 +4887,68 @@ class WebhookMessage(BaseModel):
     preflight_message: str | None = None
     """
     What deployment rules found, for humans; of the events `deployment.preflight_` alone.
+    """
+
+
+class DeploymentRequestMessage(BaseModel):
+    """
+    The body of the request that a webhook receives about a deployment request. Every member is always present, but for `approval_type`,
+    `approver_role`, `slot_status` and `comments`, which only `dr.approved` and `dr.rejected` have.
+
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    event_type: (
+        Literal[
+            "dr.created", "dr.activated", "dr.deactivated", "dr.approved", "dr.rejected", "dr.completed", "dr.cancelled"
+        ]
+        | str
+    )
+    """
+    The type of event.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it happened.
+    """
+    dr_id: UUID
+    """
+    The identifier of the deployment request.
+    """
+    dr_name: str
+    """
+    Its name.
+    """
+    dr_url: str
+    """
+    Its page in the dashboard; a path unless the server has the setting VERSIONER_PUBLIC_URL.
+    """
+    status: Literal["draft", "in_progress", "approved", "rejected", "completed", "cancelled"] | str
+    """
+    The status of the request afterwards.
+    """
+    environment_names: list[str]
+    """
+    The names of its environments.
+    """
+    actor: Annotated[str | None, Field(...)]
+    """
+    The name of the user; null for the server, which completes requests.
+    """
+    approval_type: ApprovalType | str | None = None
+    approver_role: str | None = None
+    """
+    The role of the user at the time.
+    """
+    slot_status: Literal["approved", "rejected"] | str | None = None
+    """
+    The decision. The request may have other slots that are open.
+    """
+    comments: str | None = None
+    """
+    What the user wrote about the decision.
     """
 
 

@@ -4235,7 +4235,8 @@ export type DeliveryErrorCode =
 
 /**
  * A type of event to subscribe to. `version.` with a status is a former spelling of `build.`, which is stored instead; `version.approved`,
- * `version.rejected` and `version.approval_revoked` are events of approvals.
+ * `version.rejected` and `version.approval_revoked` are events of approvals. Those of deployment requests begin with `dr.`; `dr.approved` and
+ * `dr.rejected` are of one slot for an approval, whose request may still be in progress.
  *
  */
 export type NotifiableEventType =
@@ -4265,7 +4266,14 @@ export type NotifiableEventType =
   | "breakglass.used"
   | "breakglass.expired"
   | "breakglass.revoked"
-  | "rule.changed";
+  | "rule.changed"
+  | "dr.created"
+  | "dr.activated"
+  | "dr.deactivated"
+  | "dr.approved"
+  | "dr.rejected"
+  | "dr.completed"
+  | "dr.cancelled";
 
 /**
  * Which events match. An empty list matches everything.
@@ -4504,6 +4512,60 @@ export type WebhookMessage = {
    * What deployment rules found, for humans; of the events `deployment.preflight_` alone.
    */
   preflight_message?: string;
+};
+
+/**
+ * The body of the request that a webhook receives about a deployment request. Every member is always present, but for `approval_type`,
+ * `approver_role`, `slot_status` and `comments`, which only `dr.approved` and `dr.rejected` have.
+ *
+ */
+export type DeploymentRequestMessage = {
+  /**
+   * The type of event.
+   */
+  event_type:
+    "dr.created" | "dr.activated" | "dr.deactivated" | "dr.approved" | "dr.rejected" | "dr.completed" | "dr.cancelled";
+  /**
+   * When it happened.
+   */
+  occurred_at: string;
+  /**
+   * The identifier of the deployment request.
+   */
+  dr_id: string;
+  /**
+   * Its name.
+   */
+  dr_name: string;
+  /**
+   * Its page in the dashboard; a path unless the server has the setting VERSIONER_PUBLIC_URL.
+   */
+  dr_url: string;
+  /**
+   * The status of the request afterwards.
+   */
+  status: "draft" | "in_progress" | "approved" | "rejected" | "completed" | "cancelled";
+  /**
+   * The names of its environments.
+   */
+  environment_names: Array<string>;
+  /**
+   * The name of the user; null for the server, which completes requests.
+   */
+  actor: string | null;
+  approval_type?: ApprovalType;
+  /**
+   * The role of the user at the time.
+   */
+  approver_role?: string;
+  /**
+   * The decision. The request may have other slots that are open.
+   */
+  slot_status?: "approved" | "rejected";
+  /**
+   * What the user wrote about the decision.
+   */
+  comments?: string | null;
 };
 
 /**

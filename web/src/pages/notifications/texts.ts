@@ -35,10 +35,17 @@ export const EVENT_TYPES: readonly NotifiableEventType[] = [
   ...(["approved", "rejected", "approval_revoked"] as const).map((decision) => `version.${decision}` as const),
   ...(["created", "confirmed", "used", "expired", "revoked"] as const).map((change) => `breakglass.${change}` as const),
   "rule.changed",
+  ...(["created", "activated", "deactivated", "approved", "rejected", "completed", "cancelled"] as const).map(
+    (change) => `dr.${change}` as const,
+  ),
 ];
 
 /** An event type in words: `deployment failed`. */
 export const eventText = (type: string) =>
-  type.replace("breakglass.", "break-glass grant ").replace(".", " ").replaceAll("_", " ");
+  type
+    .replace("breakglass.", "break-glass grant ")
+    .replace("dr.", "deployment request ")
+    .replace(".", " ")
+    .replaceAll("_", " ");
 
 export const FILTER_STATUSES: readonly string[] = STATUSES;

@@ -1,0 +1,183 @@
+package notify_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/requests"
+	"github.com/versioner-io/versioner/internal/testapi"
+)
+
+const requestEvents = "dr.created dr.activated dr.deactivated dr.approved dr.rejected dr.completed dr.cancelled"
+
+// requested has a version that is deployed, and a webhook that is notified of all events of deployment requests.
+type requested struct {
+	governed
+
+	environment string
+}
+
+func newRequested(t *testing.T, options ...testapi.Option) requested {
+	t.Helper()
+	api := testapi.New(t, append(options, testapi.WithWork())...)
+	event := deploy(t, api, nil)
+	r := requested{
+		governed:    governed{api: api, hooks: newReceiver(t, nil), version: event.Field(t, "version_id").(string)},
+		environment: event.Field(t, "environment_id").(string),
+	}
+	var preferences []map[string]any
+	for eventType := range strings.FieldsSeq(requestEvents) {
+		preferences = append(preferences, on(eventType))
+	}
+	channel(t, api, "webhook", map[string]any{"url": r.hooks.URL}, preferences...)
+	return r
+}
+
+// as sends a request that has to succeed.
+func (r requested) as(t *testing.T, role, method, path, body string) testapi.Answer {
+	t.Helper()
+	answer := r.api.As(t, role, method, path, body)
+	require.Less(t, answer.Status, 300, "%s %s %s: %s", role, method, path, answer.Body)
+	return answer
+}
+
+// request creates a request of the product owner, with a slot for each type. Optional ones begin with a question mark.
+func (r requested) request(t *testing.T, name, types string) (path, id string) {
+	t.Helper()
+	var slots []string
+	for approvalType := range strings.FieldsSeq(types) {
+		required, isOptional := strings.CutPrefix(approvalType, "?")
+		slots = append(slots, fmt.Sprintf(`{"approval_type":%q,"required":%t}`, required, !isOptional))
+	}
+	id = r.as(t, "product", http.MethodPost, "/deployment-requests/", fmt.Sprintf(`{"name":%q,"environment_ids":[%q],"approvals":[%s]}`,
+		name, r.environment, strings.Join(slots, ","))).Field(t, "id").(string)
+	return "/deployment-requests/" + id, id
+}
+
+// activate adds the version to a request and activates it.
+func (r requested) activate(t *testing.T, path string) {
+	t.Helper()
+	r.as(t, "product", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))
+	r.as(t, "product", http.MethodPost, path+"/activate", "")
+}
+
+// slot returns the path of a slot of a request.
+func (r requested) slot(t *testing.T, path, approvalType string) string {
+	t.Helper()
+	for _, item := range r.as(t, "viewer", http.MethodGet, path+"/approvals", "").Field(t, "items").([]any) {
+		if item := item.(map[string]any); item["approval_type"] == approvalType {
+			return path + "/approvals/" + item["id"].(string)
+		}
+	}
+	require.Fail(t, "no slot", approvalType)
+	return ""
+}
+
+// TestDeploymentRequestWebhooks receives the exact body of each event, once, in the order of what happens to three requests.
+func TestDeploymentRequestWebhooks(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	path, id := r.request(t, `<Release> "2"`, "qa security")
+	count := 0
+	requireEvent := func(eventType, status string, actor any, more map[string]any) {
+		t.Helper()
+		want := map[string]any{
+			"event_type": eventType, "dr_id": id, "dr_name": `<Release> "2"`, "dr_url": "https://versioner.example.com/app/deployment-requests/" + id,
+			"status": status, "environment_names": []any{"production"}, "actor": actor,
+		}
+		maps.Copy(want, more)
+		require.Equal(t, want, r.next(t, count, 1)[0])
+		require.Equal(t, eventType, r.hooks.requests()[count].header.Get("X-Versioner-Event"))
+		count++
+	}
+	decision := func(approvalType, role, status string, comments any) map[string]any {
+		return map[string]any{"approval_type": approvalType, "approver_role": role, "slot_status": status, "comments": comments}
+	}
+	requireEvent("dr.created", "draft", "product", nil)
+	r.activate(t, path)
+	requireEvent("dr.activated", "in_progress", "product", nil)
+	r.as(t, "qa", http.MethodPost, r.slot(t, path, "qa")+"/approve", `{"activation":1}`)
+	requireEvent("dr.approved", "in_progress", "qa", decision("qa", "qa", "approved", nil))
+	r.as(t, "admin", http.MethodPost, r.slot(t, path, "qa")+"/approve", `{"activation":1,"comments":"me too"}`)
+	r.as(t, "security", http.MethodPost, r.slot(t, path, "security")+"/reject", `{"activation":1,"comments":"a & b"}`)
+	requireEvent("dr.rejected", "rejected", "security", decision("security", "security", "rejected", "a & b"))
+	r.as(t, "security", http.MethodPost, r.slot(t, path, "security")+"/reset", `{"activation":1}`)
+	r.as(t, "security", http.MethodPost, r.slot(t, path, "security")+"/approve", `{"activation":1,"comments":"fixed"}`)
+	requireEvent("dr.approved", "approved", "security", decision("security", "security", "approved", "fixed"))
+	r.as(t, "product", http.MethodPost, path+"/deactivate", "")
+	requireEvent("dr.deactivated", "draft", "product", nil)
+	r.as(t, "product", http.MethodPost, path+"/activate", "")
+	requireEvent("dr.activated", "in_progress", "product", nil)
+	for _, role := range []string{"qa", "security"} {
+		r.as(t, role, http.MethodPost, r.slot(t, path, role)+"/approve", `{"activation":2}`)
+		count++
+	}
+	deploy(t, r.api, map[string]any{"invoke_id": uuid.NewString()})
+	job := requests.Requests{DB: r.api.Pool.DB, PublicURL: testapi.PublicURL}
+	require.NoError(t, job.CompleteDeployed(t.Context(), time.Now()))
+	require.NoError(t, job.CompleteDeployed(t.Context(), time.Now()))
+	requireEvent("dr.completed", "completed", nil, nil)
+
+	path, id = r.request(t, `<Release> "2"`, "")
+	requireEvent("dr.created", "draft", "product", nil)
+	r.as(t, "developer", http.MethodPost, path+"/cancel", "")
+	r.as(t, "developer", http.MethodPost, path+"/cancel", "")
+	requireEvent("dr.cancelled", "cancelled", "developer", nil)
+
+	path, id = r.request(t, `<Release> "2"`, "")
+	requireEvent("dr.created", "draft", "product", nil)
+	r.as(t, "product", http.MethodPatch, path, `{"description":"changed"}`)
+	r.activate(t, path)
+	requireEvent("dr.activated", "approved", "product", nil)
+	r.as(t, "product", http.MethodPost, path+"/complete", "")
+	requireEvent("dr.completed", "completed", "product", nil)
+	require.Len(t, r.hooks.requests(), count, "and nothing else")
+	require.Equal(t, count, r.api.Count(t, "river_job WHERE kind = 'fan_out_events' AND args::text LIKE '%dr.%'"), "a job each")
+}
+
+// TestDeploymentRequestFilters notifies the subscribers of a product and an environment of the requests that have both, also by a former name.
+func TestDeploymentRequestFilters(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	r.as(t, "admin", http.MethodPatch, "/environments/"+r.environment, `{"name":"live"}`)
+	filtered := func(filters map[string]any) *receiver {
+		hooks := newReceiver(t, nil)
+		channel(t, r.api, "webhook", map[string]any{"url": hooks.URL}, map[string]any{"event_type": "dr.activated", "filters": filters})
+		return hooks
+	}
+	both := filtered(map[string]any{"products": []string{"checkout"}, "environments": []string{"production"}})
+	others := []*receiver{filtered(map[string]any{"products": []string{"other"}}), filtered(map[string]any{"environments": []string{"staging"}})}
+	path, _ := r.request(t, "r", "qa")
+	r.activate(t, path)
+	require.Equal(t, []any{"live"}, both.wait(t, 1)[0].object(t)["environment_names"])
+	r.hooks.wait(t, 2)
+	for _, other := range others {
+		require.Empty(t, other.requests())
+	}
+	require.Equal(t, 2, r.api.Count(t, "notification_deliveries WHERE event_type = 'dr.activated'"))
+}
+
+// TestNoEventOfWhatIsRolledBack changes requests in transactions that fail at their end: neither webhooks nor e-mails are enqueued.
+func TestNoEventOfWhatIsRolledBack(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	r.api.Exec(t, "UPDATE users SET email = 'someone@example.com'")
+	path, _ := r.request(t, "r", "qa")
+	r.as(t, "product", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))
+	r.hooks.wait(t, 1)
+	const enqueued = "river_job WHERE kind = 'send_user_email' OR args::text LIKE '%dr.activated%'"
+	r.api.Exec(t, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commit'; END $$;
+		CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON audit_log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()`)
+	require.Equal(t, http.StatusInternalServerError, r.api.As(t, "product", http.MethodPost, path+"/activate", "").Status)
+	require.Zero(t, r.api.Count(t, enqueued))
+	r.api.Exec(t, "DROP TRIGGER fail ON audit_log")
+	r.as(t, "product", http.MethodPost, path+"/activate", "")
+	require.Equal(t, "dr.activated", r.next(t, 1, 1)[0]["event_type"])
+}

@@ -1,0 +1,146 @@
+package requests
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/governance"
+	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
+)
+
+// pagePath is the path of the dashboard's page of a request, without its identifier.
+const pagePath = "/app/deployment-requests/"
+
+// eventVerbs has the actions that subscribers are notified of, with the verbs of their event types.
+//
+//nolint:gochecknoglobals // a constant table
+var eventVerbs = map[string]string{
+	"create": "created", string(Activate): "activated", string(Deactivate): "deactivated", string(Complete): "completed", string(Cancel): "cancelled",
+	string(Approve): "approved", string(Reject): "rejected",
+}
+
+// eventBody is the body of the webhooks about a request.
+type eventBody struct {
+	EventType        string    `json:"event_type"`
+	OccurredAt       time.Time `json:"occurred_at"`
+	ID               uuid.UUID `json:"dr_id"`
+	Name             string    `json:"dr_name"`
+	URL              string    `json:"dr_url"`
+	Status           string    `json:"status"`
+	EnvironmentNames []string  `json:"environment_names"`
+	Actor            *string   `json:"actor"` // nil: the server
+
+	*decisionBody // of approved and rejected slots
+}
+
+type decisionBody struct {
+	ApprovalType string  `json:"approval_type"`
+	ApproverRole string  `json:"approver_role"`
+	SlotStatus   string  `json:"slot_status"`
+	Comments     *string `json:"comments"`
+}
+
+// notify notifies subscribers of what has happened to the request. A decision that repeats the one in its slot is no event.
+func (c *change) notify(ctx context.Context) error {
+	verb, isEvent := eventVerbs[c.entry.action]
+	slot := c.entry.slot
+	if !isEvent || slot != nil && slot.Status == c.entry.slotStatusBefore {
+		return nil
+	}
+	versions, err := c.db.ListRequestVersions(ctx, dbgen.ListRequestVersionsParams{AccountID: c.row.AccountID, RequestID: c.row.ID, RowLimit: maxVersions})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	environments := make([]string, len(c.environments))
+	for i, environment := range c.environments {
+		environments[i] = environment.Name
+	}
+	body := eventBody{
+		EventType: "dr." + verb, OccurredAt: c.now.UTC(), ID: c.row.ID, Name: c.row.Name, URL: c.publicURL + pagePath + c.row.ID.String(),
+		Status: c.row.Status, EnvironmentNames: environments, Actor: ptr.NonZero(c.actor.Name),
+	}
+	notice := ingest.ChangeNotice{
+		Summary: fmt.Sprintf("Deployment request %q was %s", c.row.Name, verb), Lines: c.lines(versions), URL: body.URL, URLLabel: "Open the request",
+	}
+	if slot != nil {
+		body.decisionBody = &decisionBody{
+			ApprovalType: slot.ApprovalType, ApproverRole: ptr.OrZero(slot.ApproverRole), SlotStatus: slot.Status, Comments: slot.Comments,
+		}
+		notice.Summary = fmt.Sprintf("Deployment request %q: %s %s", c.row.Name, slot.ApprovalType, verb)
+		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: ptr.OrZero(slot.Comments)})
+	}
+	if err := c.loadNames(ctx, versions, &notice); err != nil {
+		return err
+	}
+	event := ingest.FanOutEvent{AccountID: c.row.AccountID, EventType: body.EventType, OccurredAt: c.now}
+	return governance.EnqueueChange(ctx, c.db, event, notice, body, body.Actor)
+}
+
+// lines returns the labelled lines of messages.
+func (c *change) lines(versions []dbgen.VersionDetail) []ingest.NoticeLine {
+	return []ingest.NoticeLine{
+		{Name: "Request", Value: c.row.Name},
+		{Name: "Status", Value: strings.ReplaceAll(c.row.Status, "_", " ")},
+		{Name: "Versions", Value: joinNames(versions, nameOf)},
+		{Name: "Environments", Value: joinNames(c.environments, func(row dbgen.ListRequestEnvironmentsRow) string { return row.Name })},
+		{Name: "Open approvals", Value: joinNames(c.openSlots(), slotText)},
+	}
+}
+
+// openSlots returns the slots without a decision.
+func (c *change) openSlots() (open []dbgen.DeploymentRequestApproval) {
+	for _, slot := range c.slots {
+		if slot.Status == slotPending {
+			open = append(open, slot)
+		}
+	}
+	return open
+}
+
+func slotText(slot dbgen.DeploymentRequestApproval) string {
+	if slot.Required {
+		return slot.ApprovalType
+	}
+	return slot.ApprovalType + " (optional)"
+}
+
+func joinNames[T any](list []T, name func(T) string) string {
+	names := make([]string, len(list))
+	for i, one := range list {
+		names[i] = name(one)
+	}
+	return strings.Join(names, ", ")
+}
+
+// loadNames reads what filters of subscribers compare: every name and the identifiers of the request's products and environments.
+func (c *change) loadNames(ctx context.Context, versions []dbgen.VersionDetail, notice *ingest.ChangeNotice) error {
+	products := make([]uuid.UUID, len(versions))
+	for i, version := range versions {
+		products[i] = version.ProductID
+		notice.Products = append(notice.Products, version.ProductID.String())
+	}
+	environments := make([]uuid.UUID, len(c.environments))
+	for i, environment := range c.environments {
+		environments[i] = environment.ID
+		notice.Environments = append(notice.Environments, environment.ID.String())
+	}
+	productNames, err := c.db.ListProductNames(ctx, dbgen.ListProductNamesParams{AccountID: c.row.AccountID, IDs: products})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	for _, row := range productNames {
+		notice.Products = append(notice.Products, row.Name)
+	}
+	environmentNames, err := c.db.ListEnvironmentNames(ctx, dbgen.ListEnvironmentNamesParams{AccountID: c.row.AccountID, IDs: environments})
+	for _, row := range environmentNames {
+		notice.Environments = append(notice.Environments, row.Name)
+	}
+	return postgres.Classify(err)
+}
