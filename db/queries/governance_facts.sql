@@ -34,27 +34,23 @@ WHERE EXISTS (
   WHERE r.account_id = k.account_id AND r.status = ANY ('{in_progress, approved, rejected}') AND r.gate AND r.deleted_at IS NULL
 );
 
--- ListFactProducts returns the products that starts name, with all their names, the present one first.
+-- ListFactProducts returns all names of the products that starts name, the present one first.
 -- name: ListFactProducts :many
-SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, ARRAY(
-  SELECT o.name FROM product_names AS o
-  WHERE o.account_id = k.account_id AND o.product_id = p.id
-  ORDER BY o.name <> p.name, o.name
-)::text[] AS names
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, o.name
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_names::text[])) AS k (account_id, product_name)
 JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.product_name
-JOIN products AS p ON p.account_id = k.account_id AND p.id = n.product_id;
+JOIN products AS p ON p.account_id = k.account_id AND p.id = n.product_id
+JOIN product_names AS o ON o.account_id = k.account_id AND o.product_id = p.id
+ORDER BY o.name <> p.name, o.name;
 
 -- ListFactEnvironments returns the environments that starts name, in the same way.
 -- name: ListFactEnvironments :many
-SELECT k.account_id::uuid AS account_id, k.environment_name::text AS name_in_event, e.id, e.type, ARRAY(
-  SELECT o.name FROM environment_names AS o
-  WHERE o.account_id = k.account_id AND o.environment_id = e.id
-  ORDER BY o.name <> e.name, o.name
-)::text[] AS names
+SELECT k.account_id::uuid AS account_id, k.environment_name::text AS name_in_event, e.id, e.type, o.name
 FROM ROWS FROM (unnest(@account_ids::uuid[]), unnest(@environment_names::text[])) AS k (account_id, environment_name)
 JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
-JOIN environments AS e ON e.account_id = k.account_id AND e.id = n.environment_id;
+JOIN environments AS e ON e.account_id = k.account_id AND e.id = n.environment_id
+JOIN environment_names AS o ON o.account_id = k.account_id AND o.environment_id = e.id
+ORDER BY o.name <> e.name, o.name;
 
 -- ListReferredEnvironments returns the names of the environments that rules refer to, by a name in any case or by the identifier. A reference
 -- without an identifier has the zero one.
@@ -297,8 +293,8 @@ JOIN break_glass_grants AS g ON g.account_id = k.account_id AND g.product_id = p
 WHERE g.status = 'active' AND g.expires_at > @now::timestamptz
 ORDER BY g.account_id, g.id;
 
--- ListSlotsOfPairs returns the admitted deployments of the products and environments of starts. Those that have ended are cleaned up by the
--- next start.
+-- ListSlotsOfPairs returns the admitted deployments of the products and environments of starts, those of a pair with two names twice. Those that
+-- have ended are cleaned up by the next start.
 -- name: ListSlotsOfPairs :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.environment_name::text AS environment_name, p.product_id
@@ -306,7 +302,7 @@ WITH of_products AS MATERIALIZED (
     AS k (account_id, product_name, environment_name)
   JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
 ), of_pairs AS MATERIALIZED (
-  SELECT DISTINCT k.account_id, k.product_id, e.environment_id
+  SELECT k.account_id, k.product_id, e.environment_id
   FROM of_products AS k
   JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
 )
@@ -315,8 +311,7 @@ SELECT s.account_id, s.deployment_id, s.product_id, s.environment_id, s.heartbea
   coalesce(d.deployed_by_name, d.deployed_by, '')::text AS holder, coalesce(d.started_at, d.occurred_at)::timestamptz AS started_at, d.last_event_at
 FROM of_pairs AS k
 JOIN deployment_slots AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
-JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
-ORDER BY s.account_id, s.deployment_id;
+JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id;
 
 -- ListSlotsOfAccounts returns all admitted deployments of accounts.
 -- name: ListSlotsOfAccounts :many

@@ -427,14 +427,12 @@ func (q *Queries) ListFactApprovals(ctx context.Context, arg ListFactApprovalsPa
 }
 
 const ListFactEnvironments = `-- name: ListFactEnvironments :many
-SELECT k.account_id::uuid AS account_id, k.environment_name::text AS name_in_event, e.id, e.type, ARRAY(
-  SELECT o.name FROM environment_names AS o
-  WHERE o.account_id = k.account_id AND o.environment_id = e.id
-  ORDER BY o.name <> e.name, o.name
-)::text[] AS names
+SELECT k.account_id::uuid AS account_id, k.environment_name::text AS name_in_event, e.id, e.type, o.name
 FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[])) AS k (account_id, environment_name)
 JOIN environment_names AS n ON n.account_id = k.account_id AND n.name = k.environment_name
 JOIN environments AS e ON e.account_id = k.account_id AND e.id = n.environment_id
+JOIN environment_names AS o ON o.account_id = k.account_id AND o.environment_id = e.id
+ORDER BY o.name <> e.name, o.name
 `
 
 type ListFactEnvironmentsParams struct {
@@ -447,7 +445,7 @@ type ListFactEnvironmentsRow struct {
 	NameInEvent string
 	ID          uuid.UUID
 	Type        string
-	Names       []string
+	Name        string
 }
 
 // ListFactEnvironments returns the environments that starts name, in the same way.
@@ -465,7 +463,7 @@ func (q *Queries) ListFactEnvironments(ctx context.Context, arg ListFactEnvironm
 			&i.NameInEvent,
 			&i.ID,
 			&i.Type,
-			&i.Names,
+			&i.Name,
 		); err != nil {
 			return nil, err
 		}
@@ -478,14 +476,12 @@ func (q *Queries) ListFactEnvironments(ctx context.Context, arg ListFactEnvironm
 }
 
 const ListFactProducts = `-- name: ListFactProducts :many
-SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, ARRAY(
-  SELECT o.name FROM product_names AS o
-  WHERE o.account_id = k.account_id AND o.product_id = p.id
-  ORDER BY o.name <> p.name, o.name
-)::text[] AS names
+SELECT k.account_id::uuid AS account_id, k.product_name::text AS name_in_event, p.id, o.name
 FROM ROWS FROM (unnest($1::uuid[]), unnest($2::text[])) AS k (account_id, product_name)
 JOIN product_names AS n ON n.account_id = k.account_id AND n.name = k.product_name
 JOIN products AS p ON p.account_id = k.account_id AND p.id = n.product_id
+JOIN product_names AS o ON o.account_id = k.account_id AND o.product_id = p.id
+ORDER BY o.name <> p.name, o.name
 `
 
 type ListFactProductsParams struct {
@@ -497,10 +493,10 @@ type ListFactProductsRow struct {
 	AccountID   uuid.UUID
 	NameInEvent string
 	ID          uuid.UUID
-	Names       []string
+	Name        string
 }
 
-// ListFactProducts returns the products that starts name, with all their names, the present one first.
+// ListFactProducts returns all names of the products that starts name, the present one first.
 func (q *Queries) ListFactProducts(ctx context.Context, arg ListFactProductsParams) ([]ListFactProductsRow, error) {
 	rows, err := q.db.Query(ctx, ListFactProducts, arg.AccountIDs, arg.ProductNames)
 	if err != nil {
@@ -514,7 +510,7 @@ func (q *Queries) ListFactProducts(ctx context.Context, arg ListFactProductsPara
 			&i.AccountID,
 			&i.NameInEvent,
 			&i.ID,
-			&i.Names,
+			&i.Name,
 		); err != nil {
 			return nil, err
 		}
@@ -1137,7 +1133,7 @@ WITH of_products AS MATERIALIZED (
     AS k (account_id, product_name, environment_name)
   JOIN product_names AS p ON p.account_id = k.account_id AND p.name = k.product_name
 ), of_pairs AS MATERIALIZED (
-  SELECT DISTINCT k.account_id, k.product_id, e.environment_id
+  SELECT k.account_id, k.product_id, e.environment_id
   FROM of_products AS k
   JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
 )
@@ -1147,7 +1143,6 @@ SELECT s.account_id, s.deployment_id, s.product_id, s.environment_id, s.heartbea
 FROM of_pairs AS k
 JOIN deployment_slots AS s ON s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id
 JOIN deployments AS d ON d.account_id = s.account_id AND d.id = s.deployment_id
-ORDER BY s.account_id, s.deployment_id
 `
 
 type ListSlotsOfPairsParams struct {
@@ -1172,8 +1167,8 @@ type ListSlotsOfPairsRow struct {
 	LastEventAt   time.Time
 }
 
-// ListSlotsOfPairs returns the admitted deployments of the products and environments of starts. Those that have ended are cleaned up by the
-// next start.
+// ListSlotsOfPairs returns the admitted deployments of the products and environments of starts, those of a pair with two names twice. Those that
+// have ended are cleaned up by the next start.
 func (q *Queries) ListSlotsOfPairs(ctx context.Context, arg ListSlotsOfPairsParams) ([]ListSlotsOfPairsRow, error) {
 	rows, err := q.db.Query(ctx, ListSlotsOfPairs, arg.AccountIDs, arg.ProductNames, arg.EnvironmentNames)
 	if err != nil {

@@ -58,10 +58,13 @@ type occupation struct {
 
 // QueueFacts implements ingest.Governance.
 func (c *Cache) QueueFacts(
-	batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool, now time.Time,
+	batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool, now time.Time,
 ) ingest.FactSource {
 	f := newFacts()
-	f.queue(batch, rules, starts, withRollbacks)
+	f.queue(batch, rules, starts, withExceptions)
+	if !withExceptions {
+		return f
+	}
 	columns := newColumns(starts)
 	postgres.QueueRows(batch, dbgen.LockGrants, dbgen.LockGrantsParams{
 		AccountIDs: columns.accountIDs, ProductNames: columns.products, EnvironmentNames: columns.environments, Now: now,
@@ -98,6 +101,19 @@ func newColumns(starts []ingest.Start) (c columns) {
 	return c
 }
 
+// newNames returns the different names in starts, and their accounts.
+func newNames(starts []ingest.Start, of func(ingest.Start) string) (accountIDs []uuid.UUID, names []string) {
+	seen := make(map[name]bool, len(starts))
+	for _, start := range starts {
+		key := name{start.AccountID, of(start)}
+		if !seen[key] {
+			seen[key] = true
+			accountIDs, names = append(accountIDs, key.accountID), append(names, key.name)
+		}
+	}
+	return accountIDs, names
+}
+
 // references are the environments that rules refer to, as arrays of parameters.
 type references struct {
 	accountIDs []uuid.UUID
@@ -119,8 +135,8 @@ func newReferences(rules map[uuid.UUID]*ingest.Rules, of func(*ingest.Rules) []s
 }
 
 // queue queues the statements that the rules need, but for that of the grants.
-func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool) {
-	all, withApprovals, withRequests, counting := newColumns(starts), starts[:0:0], starts[:0:0], starts[:0:0]
+func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool) {
+	withApprovals, withRequests, counting := starts[:0:0], starts[:0:0], starts[:0:0]
 	var wide []uuid.UUID
 	for accountID, one := range rules {
 		if one.HasConcurrency && one.IsWide {
@@ -130,6 +146,7 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 	for _, start := range starts {
 		of := rules[start.AccountID]
 		if of.HasConcurrency && !of.IsWide {
+			start.Version = "" // each pair once
 			counting = append(counting, start)
 		}
 		if of.HasApprovals {
@@ -139,22 +156,26 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 			withRequests = append(withRequests, start)
 		}
 	}
-	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: all.accountIDs, ProductNames: all.products},
+	accountIDs, names := newNames(starts, func(start ingest.Start) string { return start.Product })
+	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: accountIDs, ProductNames: names},
 		func(row dbgen.ListFactProductsRow) {
-			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names}
-			f.products[name{row.AccountID, row.NameInEvent}] = f.refs[row.ID]
+			key := name{row.AccountID, row.NameInEvent}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.products[key].Names, row.Name)}
+			f.products[key] = f.refs[row.ID]
 		})
-	postgres.QueueRows(batch, dbgen.ListFactEnvironments, dbgen.ListFactEnvironmentsParams{AccountIDs: all.accountIDs, EnvironmentNames: all.environments},
+	accountIDs, names = newNames(starts, func(start ingest.Start) string { return start.Environment })
+	postgres.QueueRows(batch, dbgen.ListFactEnvironments, dbgen.ListFactEnvironmentsParams{AccountIDs: accountIDs, EnvironmentNames: names},
 		func(row dbgen.ListFactEnvironmentsRow) {
-			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: row.Names, Type: row.Type}
-			f.environments[name{row.AccountID, row.NameInEvent}] = f.refs[row.ID]
+			key := name{row.AccountID, row.NameInEvent}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.environments[key].Names, row.Name), Type: row.Type}
+			f.environments[key] = f.refs[row.ID]
 		})
 	if all := newReferences(rules, func(r *ingest.Rules) []string { return r.Environments }); len(all.names) > 0 {
 		postgres.QueueRows(batch, dbgen.ListReferredEnvironments, dbgen.ListReferredEnvironmentsParams{
 			AccountIDs: all.accountIDs, Names: all.names, IDs: all.ids,
 		}, f.addReferred)
 	}
-	f.queueHistory(batch, rules, starts, withRollbacks)
+	f.queueHistory(batch, rules, starts, withExceptions)
 	if len(withApprovals) > 0 {
 		of := newColumns(withApprovals)
 		postgres.QueueRows(batch, dbgen.ListFactApprovals, dbgen.ListFactApprovalsParams{
@@ -186,18 +207,18 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 }
 
 // queueHistory queues the statements that read where the versions of starts were, as far as rules depend on it.
-func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withRollbacks bool) {
+func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool) {
 	flowing, occupying, rolling := starts[:0:0], starts[:0:0], starts[:0:0]
 	for _, start := range starts {
 		of := rules[start.AccountID]
 		if len(of.Prerequisites) > 0 {
 			flowing = append(flowing, start)
 		}
-		mayBeRollback := withRollbacks && of.AllowsRollback
-		if len(of.Soaks) > 0 || mayBeRollback {
+		needsExceptions := withExceptions && of.AllowsRollback
+		if len(of.Soaks) > 0 || needsExceptions {
 			occupying = append(occupying, start)
 		}
-		if mayBeRollback {
+		if needsExceptions {
 			rolling = append(rolling, start)
 		}
 	}
@@ -220,7 +241,7 @@ func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules
 		of, in := newColumns(occupying), newReferences(rules, func(r *ingest.Rules) []string { return r.Soaks })
 		allowsRollback := make([]bool, len(of.accountIDs))
 		for i, accountID := range of.accountIDs {
-			allowsRollback[i] = withRollbacks && rules[accountID].AllowsRollback
+			allowsRollback[i] = withExceptions && rules[accountID].AllowsRollback
 		}
 		postgres.QueueRows(batch, dbgen.ListOccupations, dbgen.ListOccupationsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,

@@ -22,8 +22,8 @@ type Governance interface {
 	Put(generation uint64, rules map[uuid.UUID]*Rules)
 	// LoadRules reads the rules of accounts in a transaction that has locked their revisions.
 	LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions map[uuid.UUID]int64, now time.Time) (map[uuid.UUID]*Rules, error)
-	// QueueFacts queues the statements that read the facts of starts, those of rollbacks on request. The accounts of all of them have rules.
-	QueueFacts(batch *pgx.Batch, rules map[uuid.UUID]*Rules, starts []Start, withRollbacks bool, now time.Time) FactSource
+	// QueueFacts queues the statements that read the facts of starts, those of exceptions on request. The accounts of all of them have rules.
+	QueueFacts(batch *pgx.Batch, rules map[uuid.UUID]*Rules, starts []Start, withExceptions bool, now time.Time) FactSource
 }
 
 // Rules is the compiled rules of an account. It is immutable.

@@ -21,8 +21,8 @@ const (
 type governed struct {
 	rules map[uuid.UUID]*Rules // of the accounts whose starts are evaluated
 	facts FactSource
-	// hasRollbacks is whether the facts have those of rollbacks, and mayBeRollback whether a start needs them.
-	hasRollbacks, mayBeRollback bool
+	// hasExceptions is whether the facts have those of exceptions, and needsExceptions whether a start needs them.
+	hasExceptions, needsExceptions bool
 
 	slots map[uuid.UUID]map[uuid.UUID]*slotState // by account and deployment; loaded with the facts
 	freed map[uuid.UUID]pairKey                  // the pair of each deployment whose slot is deleted
@@ -125,8 +125,8 @@ func (w *workingSet) evaluate(event Event, pair *resolvedPair, outcome Outcome, 
 	}
 	facts := w.factsOf(event, pair, outcome.Version.ID, rules)
 	verdict := rules.Set.Evaluate(now, attempt, facts)
-	if verdict.MayBeRollback && !w.governed.hasRollbacks {
-		w.governed.mayBeRollback = true
+	if verdict.MayBeExcepted && !w.governed.hasExceptions {
+		w.governed.needsExceptions = true
 	}
 	return rules.Set, attempt, facts, &verdict
 }

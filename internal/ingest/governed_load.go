@@ -24,9 +24,9 @@ import (
 // locks and facts.
 var errRulesChanged = errors.New("the rules of an account are not those that the batch began with")
 
-// errMayBeRollback means that rules that pass rollbacks have found something about a start, and that the transaction has to run again with
-// the facts of rollbacks: few starts need them.
-var errMayBeRollback = errors.New("a start may be a rollback")
+// errNeedsExceptions means that rules have found something about a start, and that the transaction has to run again with the facts of
+// exceptions, which are rollbacks and grants: few starts need them.
+var errNeedsExceptions = errors.New("a start may be an exception")
 
 // governedAccounts is what a transaction knows of the rules of the accounts of its starts before it reads their revisions.
 type governedAccounts struct {
@@ -119,8 +119,8 @@ func (t *transaction) queueFacts(batch *pgx.Batch, g *governedAccounts) {
 	}
 	if len(starts) > 0 {
 		t.state.governed.rules = starting
-		t.state.governed.facts = t.governance.QueueFacts(batch, starting, starts, t.rollbacks, g.now)
-		t.state.governed.hasRollbacks = t.rollbacks
+		t.state.governed.facts = t.governance.QueueFacts(batch, starting, starts, t.exceptions, g.now)
+		t.state.governed.hasExceptions = t.exceptions
 	}
 	withoutRun := gather(slices.DeleteFunc(slices.Clone(t.events), func(e Event) bool {
 		return rules[e.AccountID] == nil || e.InvokeID != "" || e.Status == Pending

@@ -29,7 +29,7 @@ type transaction struct {
 
 	governance Governance           // nil: no account has rules
 	rules      map[uuid.UUID]*Rules // that an earlier run of the transaction has read
-	rollbacks  bool                 // the facts of rollbacks are read: an earlier run found that rules block a start
+	exceptions bool                 // the facts of exceptions are read: an earlier run found that they may change a verdict
 
 	state     *workingSet
 	notified  notifiedTypes
@@ -43,7 +43,7 @@ type committedEvent struct {
 }
 
 // maxRuns bounds the transactions of a batch: one that finds what does not exist, one that creates it, one that reads the facts of
-// rollbacks, and one for each time that rules are read or have changed.
+// exceptions, and one for each time that rules are read or have changed.
 const maxRuns = 6
 
 // recording is what transactions need.
@@ -67,7 +67,7 @@ func (r recording) runBatch(ctx context.Context, jobs []*job, lockTimeout time.D
 	err := errConcurrent // names were deleted concurrently, or rules changed each time
 	for range maxRuns {
 		unknown, failure := t.run(ctx, r.pool, lockTimeout, create)
-		if errors.Is(failure, errRulesChanged) || errors.Is(failure, errMayBeRollback) {
+		if errors.Is(failure, errRulesChanged) || errors.Is(failure, errNeedsExceptions) {
 			continue
 		}
 		if failure != nil || len(unknown) == 0 {
@@ -106,9 +106,9 @@ func (t *transaction) run(ctx context.Context, pool *postgres.TenantPool, lockTi
 		return unknown, err
 	}
 	repeats, isRejected := t.decide()
-	if t.state.governed.mayBeRollback {
-		t.rollbacks = true
-		return nil, errMayBeRollback
+	if t.state.governed.needsExceptions {
+		t.exceptions = true
+		return nil, errNeedsExceptions
 	}
 	if isRejected && len(create) > 0 && len(t.jobs) > 1 {
 		return nil, errRejected // each event alone, so that none of the rejected ones creates a name

@@ -39,7 +39,7 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 			continue
 		}
 		violation := r.violation(&e, at)
-		v.MayBeRollback = v.MayBeRollback || violation != nil && r.allowsRollbacks
+		v.MayBeExcepted = v.MayBeExcepted || violation != nil && r.allowsRollbacks
 		result := Evaluation{RuleID: r.id, RuleName: r.name, Mode: r.mode, Result: ResultPassed}
 		switch {
 		case violation == nil:
@@ -63,6 +63,7 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 			v.Evaluations = append(v.Evaluations, Evaluation{RuleName: gate.name, Mode: gate.mode, Result: ResultFailed, Message: violation.Message})
 		}
 	}
+	v.MayBeExcepted = v.MayBeExcepted || len(v.Violations) > 0
 	v.DeploymentRequestID = e.activeRequest()
 	slices.SortStableFunc(v.Violations, compareViolations)
 	slices.SortStableFunc(v.Reports, compareViolations)

@@ -53,8 +53,8 @@ type Verdict struct {
 	GrantID uuid.UUID
 	// DeploymentRequestID is the active request that names the version and environment; uuid.Nil: none.
 	DeploymentRequestID uuid.UUID
-	// MayBeRollback is whether a rule that passes rollbacks has found something.
-	MayBeRollback bool
+	// MayBeExcepted is whether the facts of exceptions, which are rollbacks and grants, may change the verdict: a rule has found something.
+	MayBeExcepted bool
 	// SkipIgnored is whether the event asks to skip the rules, and its key may not.
 	SkipIgnored bool
 }
