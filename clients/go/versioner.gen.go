@@ -3532,7 +3532,7 @@ type EventStatus string
 
 // GovernanceSettings An account's settings for approvals and break-glass grants.
 type GovernanceSettings struct {
-	// ApprovalMails Whether those who may approve get e-mail about it.
+	// ApprovalMails Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
 	ApprovalMails bool `json:"approval_mails"`
 
 	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active.
@@ -3550,7 +3550,7 @@ type GovernanceSettings struct {
 
 // GovernanceSettingsPatch The settings to change; absent ones stay. Unknown members are rejected.
 type GovernanceSettingsPatch struct {
-	// ApprovalMails Whether those who may approve get e-mail about it.
+	// ApprovalMails Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
 	ApprovalMails *bool `json:"approval_mails,omitempty"`
 
 	// BreakGlassMaxMinutes For how many minutes a break-glass grant may be active: 1 to 240.

@@ -44,10 +44,10 @@ INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
 SELECT 'deliver_notification', k.args, 'notifications', 1, 1000, @metadata::jsonb
 FROM unnest(@args::jsonb[]) AS k (args);
 
--- InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one rejected address does not affect the others. Not tenant-scoped: the queue belongs to no account.
--- name: InsertAdminEmailJobs :exec
+-- InsertEmailJobs enqueues e-mails beside those of channels. Not tenant-scoped: the queue belongs to no account.
+-- name: InsertEmailJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT 'send_admin_email', k.args, 'notifications', 2, 12, @metadata::jsonb
+SELECT @kind::text, k.args, 'notifications', 2, 12, @metadata::jsonb
 FROM unnest(@args::jsonb[]) AS k (args);
 
 -- ListAdminsWithEmail returns the account's admins that have an e-mail address.

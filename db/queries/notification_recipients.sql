@@ -25,12 +25,6 @@ WHERE account_id = @account_id AND address_hash = @address_hash AND confirmed_at
 DELETE FROM notification_recipients
 WHERE confirmed_at IS NULL AND requested_at < @before;
 
--- InsertConfirmationEmailJobs enqueues confirmation e-mails. Not tenant-scoped: the queue belongs to no account.
--- name: InsertConfirmationEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12, @metadata::jsonb
-FROM unnest(@args::jsonb[]) AS k (args);
-
 -- AddConfirmationEmail counts a confirmation e-mail to an address and returns the number of the day. Not tenant-scoped: the limit
 -- protects the address from all accounts together.
 -- name: AddConfirmationEmail :one

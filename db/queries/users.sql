@@ -43,6 +43,14 @@ LIMIT @row_limit;
 SELECT * FROM users
 WHERE account_id = @account_id AND id = @id;
 
+-- ListUsersToEmail returns users with an e-mail address and one of the roles, but for some users, up to a number: of each role in turn the one that
+-- was seen last, so that none of the roles is left out.
+-- name: ListUsersToEmail :many
+SELECT id, coalesce(assigned_role, claimed_role) AS role FROM users
+WHERE account_id = @account_id AND coalesce(assigned_role, claimed_role) = ANY (@roles::text[]) AND email <> '' AND id <> ALL (@except_ids::uuid[])
+ORDER BY row_number() OVER (PARTITION BY coalesce(assigned_role, claimed_role) ORDER BY last_seen_at DESC, id), role, id
+LIMIT @row_limit;
+
 -- LockAdmins locks a user and the account's admins until the transaction ends: the last admin is counted in it.
 -- name: LockAdmins :many
 SELECT * FROM users

@@ -168,23 +168,6 @@ func (q *Queries) GetPendingDelivery(ctx context.Context, arg GetPendingDelivery
 	return i, err
 }
 
-const InsertAdminEmailJobs = `-- name: InsertAdminEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT 'send_admin_email', k.args, 'notifications', 2, 12, $1::jsonb
-FROM unnest($2::jsonb[]) AS k (args)
-`
-
-type InsertAdminEmailJobsParams struct {
-	Metadata json.RawMessage
-	Args     []json.RawMessage
-}
-
-// InsertAdminEmailJobs enqueues e-mails to admins: a job for each, so that one rejected address does not affect the others. Not tenant-scoped: the queue belongs to no account.
-func (q *Queries) InsertAdminEmailJobs(ctx context.Context, arg InsertAdminEmailJobsParams) error {
-	_, err := q.db.Exec(ctx, InsertAdminEmailJobs, arg.Metadata, arg.Args)
-	return err
-}
-
 const InsertAnnouncements = `-- name: InsertAnnouncements :exec
 INSERT INTO notification_deliveries (account_id, id, channel_id, event_type, payload, status, generation, attempts_in_generation, total_attempts,
   created_at, next_attempt_at)
@@ -288,6 +271,24 @@ type InsertDeliveryJobsParams struct {
 // alone: internal/notify schedules the attempts.
 func (q *Queries) InsertDeliveryJobs(ctx context.Context, arg InsertDeliveryJobsParams) error {
 	_, err := q.db.Exec(ctx, InsertDeliveryJobs, arg.Metadata, arg.Args)
+	return err
+}
+
+const InsertEmailJobs = `-- name: InsertEmailJobs :exec
+INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
+SELECT $1::text, k.args, 'notifications', 2, 12, $2::jsonb
+FROM unnest($3::jsonb[]) AS k (args)
+`
+
+type InsertEmailJobsParams struct {
+	Kind     string
+	Metadata json.RawMessage
+	Args     []json.RawMessage
+}
+
+// InsertEmailJobs enqueues e-mails beside those of channels. Not tenant-scoped: the queue belongs to no account.
+func (q *Queries) InsertEmailJobs(ctx context.Context, arg InsertEmailJobsParams) error {
+	_, err := q.db.Exec(ctx, InsertEmailJobs, arg.Kind, arg.Metadata, arg.Args)
 	return err
 }
 

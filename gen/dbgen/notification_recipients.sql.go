@@ -7,7 +7,6 @@ package dbgen
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,23 +73,6 @@ WHERE confirmed_at IS NULL AND requested_at < $1
 // DeleteUnconfirmedRecipients deletes recipients whose last request expired. Cross-tenant.
 func (q *Queries) DeleteUnconfirmedRecipients(ctx context.Context, before time.Time) error {
 	_, err := q.db.Exec(ctx, DeleteUnconfirmedRecipients, before)
-	return err
-}
-
-const InsertConfirmationEmailJobs = `-- name: InsertConfirmationEmailJobs :exec
-INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT 'send_confirmation_email', k.args, 'notifications', 2, 12, $1::jsonb
-FROM unnest($2::jsonb[]) AS k (args)
-`
-
-type InsertConfirmationEmailJobsParams struct {
-	Metadata json.RawMessage
-	Args     []json.RawMessage
-}
-
-// InsertConfirmationEmailJobs enqueues confirmation e-mails. Not tenant-scoped: the queue belongs to no account.
-func (q *Queries) InsertConfirmationEmailJobs(ctx context.Context, arg InsertConfirmationEmailJobsParams) error {
-	_, err := q.db.Exec(ctx, InsertConfirmationEmailJobs, arg.Metadata, arg.Args)
 	return err
 }
 

@@ -251,6 +251,52 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 	return items, nil
 }
 
+const ListUsersToEmail = `-- name: ListUsersToEmail :many
+SELECT id, coalesce(assigned_role, claimed_role) AS role FROM users
+WHERE account_id = $1 AND coalesce(assigned_role, claimed_role) = ANY ($2::text[]) AND email <> '' AND id <> ALL ($3::uuid[])
+ORDER BY row_number() OVER (PARTITION BY coalesce(assigned_role, claimed_role) ORDER BY last_seen_at DESC, id), role, id
+LIMIT $4
+`
+
+type ListUsersToEmailParams struct {
+	AccountID uuid.UUID
+	Roles     []string
+	ExceptIds []uuid.UUID
+	RowLimit  int32
+}
+
+type ListUsersToEmailRow struct {
+	ID   uuid.UUID
+	Role string
+}
+
+// ListUsersToEmail returns users with an e-mail address and one of the roles, but for some users, up to a number: of each role in turn the one that
+// was seen last, so that none of the roles is left out.
+func (q *Queries) ListUsersToEmail(ctx context.Context, arg ListUsersToEmailParams) ([]ListUsersToEmailRow, error) {
+	rows, err := q.db.Query(ctx, ListUsersToEmail,
+		arg.AccountID,
+		arg.Roles,
+		arg.ExceptIds,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListUsersToEmailRow{}
+	for rows.Next() {
+		var i ListUsersToEmailRow
+		if err := rows.Scan(&i.ID, &i.Role); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LockAdmins = `-- name: LockAdmins :many
 SELECT account_id, id, subject, name, email, claimed_role, assigned_role, revision, created_at, last_seen_at FROM users
 WHERE account_id = $1 AND (id = $2 OR coalesce(assigned_role, claimed_role) = 'admin')

@@ -2,15 +2,11 @@ package notify
 
 import (
 	"context"
-	"errors"
-	"strconv"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 
-	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 // adminEmailArgs is the job of an e-mail to one admin.
@@ -32,35 +28,23 @@ type adminEmailWorker struct {
 
 // Work sends an e-mail to one admin.
 func (w *adminEmailWorker) Work(ctx context.Context, job *river.Job[adminEmailArgs]) error {
-	user, err := w.worker.db.GetUser(ctx, dbgen.GetUserParams{AccountID: job.Args.AccountID, ID: job.Args.UserID})
-	if err != nil {
-		return postgres.Classify(err)
-	}
-	to, err := parseRecipients(user.Email)
-	if err != nil || w.worker.sender.Mail == nil {
-		return river.JobCancel(errors.New("user has no valid e-mail address, or e-mail is not configured")) //nolint:wrapcheck // an instruction to the queue
-	}
 	message := payload{Text: job.Args.Text}.email(eventChannelDisabled)
 	message.Text = job.Args.Details
 	message.Footer = "Versioner sends this to the admins of an account."
-	return w.worker.sender.Mail.send(ctx, uuid.NewSHA1(job.Args.UserID, []byte(strconv.FormatInt(job.ID, 10))), to, message)
+	return w.worker.emailUser(ctx, job.Args.AccountID, job.Args.UserID, job.ID, message)
 }
 
 // EmailAdmins sends an e-mail to each of an account's admins, by jobs of the transaction. The first text is the subject.
 func EmailAdmins(ctx context.Context, db *postgres.DB, accountID uuid.UUID, text, details string) error {
 	admins, err := db.ListAdminsWithEmail(ctx, accountID)
-	if err != nil || len(admins) == 0 {
+	if err != nil {
 		return postgres.Classify(err)
 	}
 	jobs := make([]adminEmailArgs, len(admins))
 	for i, id := range admins {
 		jobs[i] = adminEmailArgs{AccountID: accountID, UserID: id, Text: text, Details: details}
 	}
-	args, err := encodeAll(jobs)
-	if err != nil {
-		return err
-	}
-	return postgres.Classify(db.InsertAdminEmailJobs(ctx, dbgen.InsertAdminEmailJobsParams{Metadata: telemetry.JobMetadata(ctx), Args: args}))
+	return enqueueEmails(ctx, db, jobs)
 }
 
 // enqueueAdminEmails sends an e-mail without details.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,11 +59,7 @@ func (w *confirmationEmailWorker) Work(ctx context.Context, job *river.Job[confi
 	}
 	token := confirmation{accountID: job.Args.AccountID, address: hash, expiresAt: time.Now().Add(confirmationLifetime)}.token(w.worker.keys)
 	message := confirmationEmail(account.Slug, w.worker.publicURL+ConfirmationPath+"?token="+url.QueryEscape(token))
-	err = w.worker.sender.Mail.send(ctx, uuid.NewSHA1(job.Args.ChannelID, []byte(strconv.FormatInt(job.ID, 10))), []string{address}, message)
-	if _, permanent := isPermanentSMTPError(err); permanent {
-		return river.JobCancel(err) //nolint:wrapcheck // an instruction to the queue
-	}
-	return err
+	return w.worker.sendEmail(ctx, job.Args.ChannelID, job.ID, []string{address}, message)
 }
 
 // address returns the job's address if the channel still has it and it is not confirmed, otherwise "".

@@ -19,7 +19,6 @@ import (
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
-	"github.com/versioner-io/versioner/internal/telemetry"
 )
 
 const (
@@ -120,11 +119,7 @@ func requestConfirmations(ctx context.Context, db *postgres.DB, channel dbgen.No
 	for i, hash := range due {
 		jobs[i] = confirmationEmailArgs{AccountID: channel.AccountID, ChannelID: channel.ID, AddressHash: hex.EncodeToString(hash)}
 	}
-	args, err := encodeAll(jobs)
-	if err != nil {
-		return err
-	}
-	return postgres.Classify(db.InsertConfirmationEmailJobs(ctx, dbgen.InsertConfirmationEmailJobsParams{Metadata: telemetry.JobMetadata(ctx), Args: args}))
+	return enqueueEmails(ctx, db, jobs)
 }
 
 // ResendConfirmations sends another confirmation e-mail to the recipients of a channel that are due: not confirmed, and not

@@ -118,6 +118,7 @@ func TestDeploymentRequestWebhooks(t *testing.T) {
 	for _, role := range []string{"qa", "security"} {
 		r.as(t, role, http.MethodPost, r.slot(t, path, role)+"/approve", `{"activation":2}`)
 		count++
+		r.hooks.wait(t, count)
 	}
 	deploy(t, r.api, map[string]any{"invoke_id": uuid.NewString()})
 	job := requests.Requests{DB: r.api.Pool.DB, PublicURL: testapi.PublicURL}

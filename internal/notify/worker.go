@@ -1,8 +1,6 @@
 package notify
 
 import (
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -50,6 +48,7 @@ func (w *Worker) Kinds() *river.Workers {
 	river.AddWorker(kinds, &fanOutWorker{db: w.db, logger: w.logger, deliveriesPerDay: w.deliveriesPerDay, hasEmail: w.sender.Mail != nil})
 	river.AddWorker(kinds, &deliverWorker{worker: w})
 	river.AddWorker(kinds, &adminEmailWorker{worker: w})
+	river.AddWorker(kinds, &userEmailWorker{worker: w})
 	river.AddWorker(kinds, &confirmationEmailWorker{worker: w})
 	return kinds
 }
@@ -57,16 +56,4 @@ func (w *Worker) Kinds() *river.Workers {
 // Queues returns the queue of notifications.
 func Queues() map[string]river.QueueConfig {
 	return map[string]river.QueueConfig{queue: {MaxWorkers: maxWorkers, FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown}}
-}
-
-func encodeAll[T any](jobs []T) ([]json.RawMessage, error) {
-	encoded := make([]json.RawMessage, len(jobs))
-	for i, job := range jobs {
-		text, err := json.Marshal(job)
-		if err != nil {
-			return nil, fmt.Errorf("encode a job: %w", err)
-		}
-		encoded[i] = text
-	}
-	return encoded, nil
 }

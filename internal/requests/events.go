@@ -47,7 +47,7 @@ type decisionBody struct {
 	Comments     *string `json:"comments"`
 }
 
-// notify notifies subscribers of what has happened to the request. A decision that repeats the one in its slot is no event.
+// notify notifies subscribers, and by e-mail approvers and the creator, of what has happened to the request. A decision that repeats the one in its slot is no event.
 func (c *change) notify(ctx context.Context) error {
 	verb, isEvent := eventVerbs[c.entry.action]
 	slot := c.entry.slot
@@ -77,6 +77,9 @@ func (c *change) notify(ctx context.Context) error {
 		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: ptr.OrZero(slot.Comments)})
 	}
 	if err := c.loadNames(ctx, versions, &notice); err != nil {
+		return err
+	}
+	if err := c.email(ctx, notice); err != nil {
 		return err
 	}
 	event := ingest.FanOutEvent{AccountID: c.row.AccountID, EventType: body.EventType, OccurredAt: c.now}

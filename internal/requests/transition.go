@@ -113,9 +113,7 @@ func (c *change) mayDecide(verb Verb, slot dbgen.DeploymentRequestApproval) bool
 		isRejecter := slot.DecidedBy != nil && *slot.DecidedBy == c.actor.ID
 		return isRejecter || slices.Contains([]string{authz.Admin, "release_manager"}, c.actor.Role)
 	}
-	roles := policy.ApproverRoles(policy.DeploymentRequestRule, []policy.ApprovalType{policy.ApprovalType(slot.ApprovalType)})
-	isRequester := c.row.CreatedBy == c.actor.ID || c.row.ActivatedBy != nil && *c.row.ActivatedBy == c.actor.ID
-	return slices.Contains(roles, c.actor.Role) && (!isRequester || c.settings.RequesterMayApprove)
+	return slices.Contains(approverRoles(slot), c.actor.Role) && !slices.Contains(c.requestersWithoutApproval(), c.actor.ID)
 }
 
 func (c *change) decideSlot(ctx context.Context, id uuid.UUID, decision Decision) (dbgen.DeploymentRequestApproval, error) {

@@ -100,7 +100,7 @@ describe("preflight", suite, () => {
       await form.getByLabel("Users may approve what they have requested").check();
       await form.getByRole("button", { name: "Save" }).click();
       const notice = form.getByRole("alert", { name: "Changed by another user" });
-      await notice.getByText("Users who may approve get e-mail about it").waitFor();
+      await notice.getByText("E-mail about requests to approvers and requesters").waitFor();
       await notice.getByRole("button", { name: "Save my changes over it" }).click();
       await form.waitFor({ state: "detached" });
       await page.getByText("45", { exact: true }).waitFor();

@@ -2082,7 +2082,7 @@ class GovernanceSettings(BaseModel):
     """
     approval_mails: bool
     """
-    Whether those who may approve get e-mail about it.
+    Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
     """
     updated_at: Annotated[AwareDatetime | None, Field(...)]
     """
@@ -2113,7 +2113,7 @@ class GovernanceSettingsPatch(BaseModel):
     """
     approval_mails: bool | None = None
     """
-    Whether those who may approve get e-mail about it.
+    Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
     """
 
 

@@ -1830,7 +1830,7 @@ export type GovernanceSettings = {
    */
   break_glass_max_minutes: number;
   /**
-   * Whether those who may approve get e-mail about it.
+   * Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
    */
   approval_mails: boolean;
   /**
@@ -1856,7 +1856,7 @@ export type GovernanceSettingsPatch = {
    */
   break_glass_max_minutes?: number;
   /**
-   * Whether those who may approve get e-mail about it.
+   * Whether users get e-mail when a deployment request that they may approve is activated, and when theirs is approved or rejected.
    */
   approval_mails?: boolean;
 };

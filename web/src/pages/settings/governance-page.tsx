@@ -24,7 +24,7 @@ const FIELDS: readonly FormField[] = [
   },
   { name: "break_glass_second_person", label: "Another user must confirm a break-glass grant", kind: "check" },
   { name: "requester_may_approve", label: "Users may approve what they have requested", kind: "check" },
-  { name: "approval_mails", label: "Users who may approve get e-mail about it", kind: "check" },
+  { name: "approval_mails", label: "E-mail about requests to approvers and requesters", kind: "check" },
 ];
 
 const check = (isOn: boolean) => (isOn ? "on" : "");
@@ -59,7 +59,7 @@ export default function GovernancePage() {
                   {word(settings.break_glass_second_person)}
                 </Fact>
                 <Fact name="Users may approve what they have requested">{word(settings.requester_may_approve)}</Fact>
-                <Fact name="Users who may approve get e-mail about it">{word(settings.approval_mails)}</Fact>
+                <Fact name="E-mail about requests to approvers and requesters">{word(settings.approval_mails)}</Fact>
                 <Fact name="Changed">{settings.updated_at ? <Time at={settings.updated_at} /> : "never"}</Fact>
               </Facts>
             )}

@@ -1,0 +1,63 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/telemetry"
+)
+
+// enqueueEmails enqueues e-mails in the transaction, by a job for each, so that one rejected address does not affect the others.
+func enqueueEmails[T river.JobArgs](ctx context.Context, db *postgres.DB, jobs []T) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	args, err := encodeAll(jobs)
+	if err != nil {
+		return err
+	}
+	return postgres.Classify(db.InsertEmailJobs(ctx, dbgen.InsertEmailJobsParams{Kind: jobs[0].Kind(), Metadata: telemetry.JobMetadata(ctx), Args: args}))
+}
+
+func encodeAll[T any](jobs []T) ([]json.RawMessage, error) {
+	encoded := make([]json.RawMessage, len(jobs))
+	for i, job := range jobs {
+		text, err := json.Marshal(job)
+		if err != nil {
+			return nil, fmt.Errorf("encode a job: %w", err)
+		}
+		encoded[i] = text
+	}
+	return encoded, nil
+}
+
+// emailUser sends an e-mail to a user, for a job.
+func (w *Worker) emailUser(ctx context.Context, accountID, userID uuid.UUID, jobID int64, message email) error {
+	user, err := w.db.GetUser(ctx, dbgen.GetUserParams{AccountID: accountID, ID: userID})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	to, err := parseRecipients(user.Email)
+	if err != nil || w.sender.Mail == nil {
+		return river.JobCancel(errors.New("user has no valid e-mail address, or e-mail is not configured")) //nolint:wrapcheck // an instruction to the queue
+	}
+	return w.sendEmail(ctx, userID, jobID, to, message)
+}
+
+// sendEmail makes one attempt of a job. All attempts have the same Message-ID, which the identifier of the user or channel makes unlike those of
+// other servers. An e-mail that is rejected permanently is not sent again.
+func (w *Worker) sendEmail(ctx context.Context, id uuid.UUID, jobID int64, to []string, message email) error {
+	err := w.sender.Mail.send(ctx, uuid.NewSHA1(id, []byte(strconv.FormatInt(jobID, 10))), to, message)
+	if _, permanent := isPermanentSMTPError(err); permanent {
+		return river.JobCancel(err) //nolint:wrapcheck // an instruction to the queue
+	}
+	return err
+}
