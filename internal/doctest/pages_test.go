@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -174,7 +175,15 @@ func testRules(t *testing.T, g *guide) {
 
 func testApprovals(t *testing.T, g *guide) {
 	t.Helper()
-	s := develop(t)
+	received := &webhookReceiver{}
+	s := develop(t, "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8")
+	status, answer := send(t, http.MethodPost, s.url+"/notification-channels/", s.token(t, "demo"),
+		fmt.Sprintf(`{"name":"c","channel_type":"webhook","config":{"url":%q}}`, serve(t, received.ServeHTTP)))
+	require.Equal(t, http.StatusCreated, status, "%s", answer)
+	var channel struct{ ID string }
+	require.NoError(t, json.Unmarshal([]byte(answer), &channel))
+	status, answer = send(t, http.MethodPost, s.url+"/notification-preferences/", s.token(t, "demo"), fmt.Sprintf(`{"channel_id":%q,"event_type":"dr.approved"}`, channel.ID))
+	require.Equal(t, http.StatusCreated, status, "%s", answer)
 	output := s.shell(t, "VERSIONER_API_KEY="+s.firstKey(t)+"\n"+g.script(t))
 	require.Regexp(t, `(?s)"code":"APPROVAL_REQUIRED".*\n428\n`, output)
 	require.Equal(t, 1, strings.Count(output, "\n428\n"), "the start before the approval alone is blocked: %s", output)
@@ -185,6 +194,16 @@ func testApprovals(t *testing.T, g *guide) {
 	require.Len(t, deployments, 1)
 	require.Equal(t, "completed", deployments[0]["status"])
 	require.Equal(t, requests[0]["id"], deployments[0]["deployment_request_id"])
+
+	require.Eventually(t, func() bool {
+		received.mu.Lock()
+		defer received.mu.Unlock()
+		return len(received.bodies) == 1
+	}, startTimeout, poll, "the message about the approval")
+	steady := func(body string) string { // what differs with each request
+		return regexp.MustCompile(`"(occurred_at|dr_id|dr_url|actor)": ?"[^"]+"`).ReplaceAllString(body, `"$1":""`)
+	}
+	require.JSONEq(t, steady(g.take(t, "json")[0].text), steady(received.bodies[0]))
 }
 
 func testButtons(t *testing.T, g *guide) {
