@@ -76,6 +76,8 @@ type PreflightNotice struct {
 	Code      string     `json:"code"`
 	Message   string     `json:"message"`
 	RetryAt   *time.Time `json:"retry_at,omitempty"` // when a retry may succeed; nil: waiting does not suffice
+	// OpenApprovals are the types of approvals that were missing.
+	OpenApprovals []string `json:"open_approvals,omitempty"`
 }
 
 func (w *workingSet) fanOut(r recordedEvent) FanOutEvent {

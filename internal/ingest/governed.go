@@ -350,6 +350,7 @@ func (w *workingSet) reject(event Event, pair *resolvedPair, outcome Outcome, ve
 	if isNew { // one notice for an attempt
 		recorded.notice = &PreflightNotice{
 			EventType: "deployment.preflight_failed", Code: string(verdict.First().Code), Message: verdict.Message(), RetryAt: next.AllowedAt,
+			OpenApprovals: openApprovals(verdict.Violations),
 		}
 	}
 	w.recorded = append(w.recorded, recorded)
@@ -387,7 +388,21 @@ func admissionNotice(verdict *policy.Verdict) *PreflightNotice {
 		return nil
 	}
 	first := verdict.Violations[0]
-	return &PreflightNotice{EventType: "deployment.preflight_" + string(verdict.Status), Code: string(first.Code), Message: first.Message}
+	return &PreflightNotice{
+		EventType: "deployment.preflight_" + string(verdict.Status), Code: string(first.Code), Message: first.Message, OpenApprovals: openApprovals(verdict.Violations),
+	}
+}
+
+// openApprovals returns the types of approvals that violations miss, each once.
+func openApprovals(violations []policy.Violation) (types []string) {
+	for _, violation := range violations {
+		for _, missing := range violation.Missing {
+			if !slices.Contains(types, string(missing)) {
+				types = append(types, string(missing))
+			}
+		}
+	}
+	return types
 }
 
 // rejection returns the error that answers a start that rules block.

@@ -585,4 +585,11 @@ func TestPreflightNotices(t *testing.T) {
 	_, err = g.record(t, event)
 	require.NoError(t, err)
 	require.Len(t, notices(), 2, "a repeat has no notice")
+	require.Empty(t, notices()[1].Preflight.OpenApprovals)
+
+	g.rule(t, "version_approval_required", "enabled", approvedByQA)
+	_, err = g.send(t, "2", "started", "other run")
+	requireRejected(t, err, apperr.Precondition, "QUALITY_APPROVAL_REQUIRED")
+	require.Len(t, notices(), 3)
+	require.Equal(t, []string{"qa"}, notices()[2].Preflight.OpenApprovals)
 }

@@ -205,6 +205,7 @@ func payloadOf(event ingest.FanOutEvent) payload {
 	}
 	if event.Preflight != nil {
 		content.PreflightCode, content.PreflightMessage, content.RetryAt = event.Preflight.Code, event.Preflight.Message, event.Preflight.RetryAt
+		content.OpenApprovals = event.Preflight.OpenApprovals
 	}
 	return content
 }

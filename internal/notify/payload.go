@@ -38,6 +38,7 @@ type payload struct {
 	PreflightCode    string     `json:"preflight_code,omitempty"`
 	PreflightMessage string     `json:"preflight_message,omitempty"`
 	RetryAt          *time.Time `json:"retry_at,omitempty"` // when rules let the deployment start
+	OpenApprovals    []string   `json:"open_approvals,omitempty"`
 
 	TookSeconds *float64 `json:"took_seconds,omitempty"`
 	Text        string   `json:"text,omitempty"` // replaces the summary of a deployment or build
@@ -107,6 +108,7 @@ func (p payload) fields() []field {
 		{Name: "By", Value: p.Deployer},
 		{Name: "Took", Value: took},
 		{Name: "Reason", Value: p.PreflightMessage},
+		{Name: "Open approvals", Value: strings.Join(p.OpenApprovals, ", ")},
 		{Name: "Retry after", Value: retry},
 		{Name: "Repository", Value: p.Repository},
 		{Name: "Commit", Value: p.CommitSHA},

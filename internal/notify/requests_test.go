@@ -182,3 +182,47 @@ func TestNoEventOfWhatIsRolledBack(t *testing.T) {
 	r.as(t, "product", http.MethodPost, path+"/activate", "")
 	require.Equal(t, "dr.activated", r.next(t, 1, 1)[0]["event_type"])
 }
+
+// TestSlackMessagesOfApprovals receives the blocks of messages about a request, a start that it blocks, and a decision about its version.
+func TestSlackMessagesOfApprovals(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	hooks := newReceiver(t, nil)
+	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("dr.activated"), on("dr.rejected"), on("deployment.preflight_failed"), on("version.rejected"))
+	count := 0
+	requireMessage := func(header string, fields ...string) (more []any) {
+		t.Helper()
+		blocks := hooks.wait(t, count+1)[count].object(t)["blocks"].([]any)
+		count++
+		require.Equal(t, map[string]any{"type": "header", "text": map[string]any{"type": "plain_text", "text": header, "emoji": false}}, blocks[0])
+		var got []string
+		for _, field := range blocks[1].(map[string]any)["fields"].([]any) {
+			got = append(got, field.(map[string]any)["text"].(string))
+		}
+		require.Equal(t, fields, got)
+		return blocks[2:]
+	}
+	requireLink := func(blocks []any, id string) {
+		t.Helper()
+		require.Len(t, blocks, 1)
+		button := blocks[0].(map[string]any)["elements"].([]any)[0].(map[string]any)
+		require.Equal(t, "https://versioner.example.com/app/deployment-requests/"+id, button["url"])
+		require.Equal(t, "Open the request", button["text"].(map[string]any)["text"])
+	}
+	path, id := r.request(t, "Checkout <2>", "qa security ?uat")
+	r.activate(t, path)
+	requireLink(requireMessage(`Deployment request "Checkout <2>" was activated`, "*Request*\nCheckout &lt;2&gt;", "*Status*\nin progress", "*Versions*\ncheckout 1.4.2",
+		"*Environments*\nproduction", "*Open approvals*\nqa, security, uat (optional)", "*By*\nproduct"), id)
+
+	blocked := r.api.Post(t, "/deployment-events/", `{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"started"}`)
+	require.Equal(t, http.StatusPreconditionRequired, blocked.Status)
+	require.Empty(t, requireMessage("❌ Deploying checkout 1.4.2 to production was blocked by deployment rules", "*Product*\ncheckout", "*Version*\n1.4.2",
+		"*Environment*\nproduction", "*Status*\npreflight_failed", "*Reason*\nDeployment request \"Checkout &lt;2&gt;\" blocks version 1.4.2 in production until it is approved.", "*Open approvals*\nqa, security"))
+
+	r.as(t, "qa", http.MethodPost, r.slot(t, path, "qa")+"/reject", `{"activation":1,"comments":"*broken*"}`)
+	requireLink(requireMessage(`❌ Deployment request "Checkout <2>": qa rejected`, "*Request*\nCheckout &lt;2&gt;", "*Status*\nrejected", "*Versions*\ncheckout 1.4.2",
+		"*Environments*\nproduction", "*Open approvals*\nsecurity, uat (optional)", "*Comments*\n*broken*", "*By*\nqa"), id)
+
+	r.as(t, "qa", http.MethodPost, "/versions/"+r.version+"/approvals", `{"approval_type":"qa","decision":"rejected","comments":"no"}`)
+	require.Empty(t, requireMessage("❌ checkout 1.4.2: qa rejected", "*Product*\ncheckout", "*Version*\n1.4.2", "*Approval*\nqa", "*Comments*\nno", "*By*\nqa"))
+}

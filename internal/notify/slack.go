@@ -3,6 +3,7 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -14,6 +15,7 @@ const (
 	slackHeader  = 150
 	slackSection = 3000
 	slackField   = 2000
+	slackFields  = 10 // of a section
 	slackURL     = 3000
 )
 
@@ -25,8 +27,8 @@ func (p payload) slack(eventType string) ([]byte, error) {
 	for _, one := range p.fields() {
 		fields = append(fields, slack.NewTextBlockObject(slack.MarkdownType, "*"+one.Name+"*\n"+escape(one.Value, slackField/2), false, true))
 	}
-	if len(fields) > 0 {
-		blocks = append(blocks, slack.NewSectionBlock(nil, fields, nil))
+	for section := range slices.Chunk(fields, slackFields) {
+		blocks = append(blocks, slack.NewSectionBlock(nil, section, nil))
 	}
 	if p.Error != "" {
 		blocks = append(blocks, slack.NewSectionBlock(
@@ -46,9 +48,9 @@ func (p payload) slack(eventType string) ([]byte, error) {
 
 func statusEmoji(eventType string) string {
 	switch {
-	case strings.HasSuffix(eventType, ".completed"):
+	case strings.HasSuffix(eventType, ".completed"), strings.HasSuffix(eventType, ".approved"):
 		return "✅ "
-	case strings.HasSuffix(eventType, "failed"):
+	case strings.HasSuffix(eventType, "failed"), strings.HasSuffix(eventType, ".rejected"):
 		return "❌ "
 	case strings.HasSuffix(eventType, ".aborted"):
 		return "⏹️ "
