@@ -7,14 +7,15 @@ import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("preflight", suite, () => {
-  let server, browser, admin, viewer, version;
+  let server, browser, admin, viewer, asked, version;
 
   before(async () => {
     server = await sharedServer();
     browser = await sharedBrowser();
     [admin, viewer] = await Promise.all(["admin", "viewer"].map((role) => server.token(role)));
     const event = { product_name: "asked", version: "1", environment_name: "asked-live", status: "completed" };
-    ({ version_id: version } = await call("POST", "/deployment-events/", event, server.key));
+    asked = await call("POST", "/deployment-events/", event, server.key);
+    version = asked.version_id;
   });
 
   const call = (method, path, body, token = admin) => callServer(server, token, method, path, body);
@@ -83,6 +84,15 @@ describe("preflight", suite, () => {
       await panel.getByText("permits it").waitFor();
       await keepPicture(page, "preflight-cell");
       await assertAccessible(page);
+
+      const { product_id, environment_id } = asked;
+      const grant = { product_id, environment_id, version: "1", reason: "Payments fail since 15:10" };
+      await call("POST", "/break-glass-grants/", grant);
+      await panel.getByRole("button", { name: "Ask again" }).click();
+      await panel.getByText("The start would use a grant, which permits it once.").waitFor();
+      await panel.getByText("It may be deployed now.").waitFor();
+      await panel.getByRole("heading", { name: "What the grant overrides" }).waitFor();
+      await assertAccessibleInEveryLook(page, "preflight-grant");
     });
     for (const id of rules) await call("DELETE", `/deployment-rules/${id}`);
   });
