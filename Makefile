@@ -170,9 +170,9 @@ test-replicas: ## Kill and terminate servers behind nginx (deploy/nginx) under l
 	VERSIONER_TEST_RESTARTS=$(or $(RESTARTS),8) go test -count 1 -vet=off -timeout 15m -v -run 'TestReplicas|TestProxy' ./cmd/versionerd
 
 .PHONY: test-governance
-test-governance: ## Change a rule on one server and start a deployment on another at once, 1000 times; 100 rounds of 50 starts at once (CHANGES, ROUNDS)
-	VERSIONER_TEST_RULE_CHANGES=$(or $(CHANGES),1000) VERSIONER_TEST_START_ROUNDS=$(or $(ROUNDS),100) \
-		go test -count 1 -vet=off -timeout 30m -v -run 'TestRuleChangesBind|TestStartsAtOnce' ./cmd/versionerd
+test-governance: ## Change a rule on one server and start a deployment on another at once, 1000 times; 100 rounds of 50 starts at once, and of a kill after a decision (CHANGES, ROUNDS)
+	VERSIONER_TEST_RULE_CHANGES=$(or $(CHANGES),1000) VERSIONER_TEST_START_ROUNDS=$(or $(ROUNDS),100) VERSIONER_TEST_DECISION_KILLS=$(or $(ROUNDS),100) \
+		go test -count 1 -vet=off -timeout 30m -v -run 'TestRuleChangesBind|TestStartsAtOnce|TestKilledBetween' ./cmd/versionerd
 
 .PHONY: test-cells
 test-cells: ## Route accounts to two servers with a PostgreSQL each (deploy/cells), stop one of them, and move an account under load

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/embeddedpg"
@@ -28,7 +27,7 @@ type governedServers struct {
 	key, token string
 }
 
-func startGoverned(t *testing.T, n int) *governedServers {
+func startGoverned(t *testing.T, n int, settings ...string) *governedServers {
 	t.Helper()
 	database, err := embeddedpg.Start(t.Context(), embeddedpg.Config{Dir: newDataDir(t), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
@@ -38,20 +37,32 @@ func startGoverned(t *testing.T, n int) *governedServers {
 		env := environment(newDataDir(t), "DATABASE_URL="+g.dsn, "VERSIONER_KEY_PEPPER=0123456789012345678901234567890123456789",
 			"VERSIONER_ENCRYPTION_KEYS="+strings.Repeat("A", 43)+"=", "VERSIONER_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8", "VERSIONER_RATE_LIMIT_KEY_PER_MINUTE=0",
 			"VERSIONER_RATE_LIMIT_ACCOUNT_PER_HOUR=0", "VERSIONER_RATE_LIMIT_USER_PER_MINUTE=0")
+		env = append(env, settings...)
 		g.envs = append(g.envs, env)
 		g.servers = append(g.servers, launch(t, env, "dev"))
 	}
 	g.key = keyPattern.FindString(g.servers[0].stdout.String())
-	token, stderr, err := call(t, g.envs[0], "token", "--account", demoAccount, "--role", "admin")
-	require.NoError(t, err, stderr)
-	g.token = strings.TrimSpace(token)
+	g.token = g.tokenOf(t, "admin")
 	return g
+}
+
+// tokenOf returns a token for the first server.
+func (g *governedServers) tokenOf(t *testing.T, role string) string {
+	t.Helper()
+	token, stderr, err := call(t, g.envs[0], "token", "--account", demoAccount, "--role", role)
+	require.NoError(t, err, stderr)
+	return strings.TrimSpace(token)
 }
 
 // create creates an object on the first server.
 func (g *governedServers) create(t *testing.T, path string, object map[string]any) (id string) {
 	t.Helper()
-	status, answer := postTo(g.servers[0].url+path, g.token, object)
+	return g.createAs(t, g.token, path, object)
+}
+
+func (g *governedServers) createAs(t *testing.T, token, path string, object map[string]any) (id string) {
+	t.Helper()
+	status, answer := postTo(g.servers[0].url+path, token, object)
 	require.Equal(t, http.StatusCreated, status, "%s", answer)
 	var made struct{ ID string }
 	require.NoError(t, json.Unmarshal(answer, &made))
@@ -147,48 +158,21 @@ func TestKilledBeforeTheAnswerOfARejection(t *testing.T) {
 		return status == http.StatusLocked
 	}, 5*time.Second, 10*time.Millisecond)
 
-	conn, err := pgx.Connect(t.Context(), g.dsn)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.Background()) }()
-	count := func(sql string) (n int) {
-		require.NoError(t, conn.QueryRow(t.Context(), sql).Scan(&n))
-		return n
-	}
-	setStandby := func(name string) {
-		for _, statement := range []string{"ALTER SYSTEM SET synchronous_standby_names = '" + name + "'", "SELECT pg_reload_conf()"} {
-			_, err := conn.Exec(t.Context(), statement)
-			require.NoError(t, err)
-		}
-	}
+	conn := g.connect(t)
+	count := conn.count
 	const unfinished = "SELECT count(*) FROM river_job WHERE kind = 'fan_out_events' AND state NOT IN ('completed', 'cancelled', 'discarded')"
 	// Jobs that are killed are repeated after minutes.
 	require.Eventually(t, func() bool { return count(unfinished) == 0 }, time.Minute, 10*time.Millisecond)
-	setStandby("absent") // commits wait for a standby that does not exist, after they are written
-	for hangs, i := false, 0; !hangs; i++ {
-		hangs = func() bool {
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			probe, err := pgx.Connect(t.Context(), g.dsn)
-			require.NoError(t, err)
-			defer func() { _ = probe.Close(context.Background()) }()
-			_, err = probe.Exec(ctx, fmt.Sprintf("CREATE TABLE probe_%d ()", i))
-			return err != nil
-		}()
-		require.Less(t, i, 100, "commits do not wait")
-	}
+	conn.holdCommits()
 	answered := make(chan int, 1)
 	go func() {
 		status, _ := g.begin(0, "1")
 		answered <- status
 	}()
-	require.Eventually(t, func() bool {
-		return count(`SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
-			WHERE a.wait_event = 'SyncRep' AND l.relation = 'rule_violations'::regclass AND l.mode = 'RowExclusiveLock'`) > 0
-	}, 20*time.Second, 5*time.Millisecond, "the rejection is not committed")
-	require.NoError(t, g.servers[0].command.Process.Kill())
-	<-g.servers[0].exited
+	conn.awaitHeldCommit("rule_violations")
+	g.kill(t)
 	require.Zero(t, <-answered, "the client has an answer")
-	setStandby("")
+	conn.releaseCommits()
 	require.Eventually(t, func() bool { return count("SELECT count(*) FROM deployment_details WHERE product_name = 'shop'") == 1 }, 20*time.Second, 10*time.Millisecond,
 		"the rejection was committed")
 
