@@ -82,7 +82,7 @@ describe("request templates", suite, () => {
       await template.getByText("To template-passing, template-prod").waitFor();
       await template.getByText("Required approvals QA").waitFor();
       await template.getByText("Optional approvals Security").waitFor();
-      await template.getByText("2 steps before the deployments, 0 after them").waitFor();
+      await template.getByText("2 steps before the deployments").waitFor();
       assert.deepEqual(
         (await templateOf(name)).steps.map(({ title }) => title),
         ["Announce it", "Warm the cache"],
@@ -141,14 +141,19 @@ describe("request templates", suite, () => {
       await row(page, "Watch the errors").getByText("For an hour").waitFor();
       await page.getByRole("link", { name: "template-prod" }).waitFor();
       await page.getByText("Required approvals that are open: QA").waitFor();
+      await page.goBack();
+      await page.getByRole("button", { name: "New request from Taken" }).click();
+      await dialog(page).getByLabel("Name").fill("Without an environment");
+      await dialog(page).getByRole("button", { name: "Create", exact: true }).click();
+      await page.getByText("It has no environment: add one to activate it.").waitFor();
     });
   });
 
   test("a viewer has no actions, and reads why", () =>
     visit(browser, server, path, { token: viewer }, async (page) => {
       await row(page, "Copied").waitFor();
-      await page.getByText("Your role may not create, change or delete request templates").waitFor();
-      await page.getByText("Your role may not create deployment requests from them").waitFor();
+      await page.getByText("delete request templates, or create requests from them: ask an administrator").waitFor();
+      await row(page, "Copied").getByText("1 step after the deployments").waitFor();
       assert.equal(await page.getByRole("button", { name: /^(New|Edit|Delete)/ }).count(), 0);
       await assertAccessibleInEveryLook(page, "request-templates");
     }));

@@ -1,3 +1,5 @@
+import { useEffect, useRef } from "react";
+
 import { Button } from "../components/button";
 import { type FormField, linesOf, type Values } from "./fields";
 
@@ -14,9 +16,14 @@ interface ConflictNoticeProps {
 
 /** Shows that another user has changed the object since the form was opened: both versions, and the choice between them. */
 export function ConflictNotice({ fields, before, saved, mine, busy, onTake, onOverwrite }: ConflictNoticeProps) {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => {
+    ref.current?.scrollIntoView({ block: "nearest" }); // it is below the fields of long forms
+  }, []);
   const different = fields.filter(({ name }) => saved[name] !== mine[name]);
   return (
     <section
+      ref={ref}
       role="alert"
       aria-label="Changed by another user"
       className="flex flex-col gap-3 rounded-md border border-warn/40 bg-warn-soft p-3"

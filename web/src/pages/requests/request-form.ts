@@ -109,7 +109,7 @@ export interface RequestValues {
 
 /** The body of a new request or template. */
 export async function newBody({
-  environments = [],
+  environments,
   required = [],
   optional = [],
   steps = [],
@@ -117,7 +117,8 @@ export async function newBody({
   ...texts
 }: RequestValues): Promise<DeploymentRequestCreate & DeploymentRequestTemplateCreate> {
   const approvals = slotsOf(required, optional);
-  return { ...texts, environment_ids: await environmentIds(environments), approvals, steps, gate };
+  const ids = environments ? { environment_ids: await environmentIds(environments) } : {};
+  return { ...texts, ...ids, approvals, steps, gate };
 }
 
 /** The changes of a template. Its approvals are in two fields, of which one may be as before. */

@@ -36,8 +36,10 @@ export default function RequestTemplatesPage() {
         ) : null
       }
     >
-      <ReadOnlyNote permission="request_templates.write" what="create, change or delete request templates" />
-      <ReadOnlyNote permission="requests.write" what="create deployment requests from them" />
+      <ReadOnlyNote
+        permission="request_templates.write"
+        what={`create, change or delete request templates${mayRequest ? "" : ", or create requests from them"}`}
+      />
       <Panel>
         <WhenLoaded query={query} skeletons={4}>
           {(templates) =>
@@ -88,7 +90,6 @@ function TemplateRow({ template, names, mayWrite, mayRequest, onAction }: Templa
   const { name, description, environment_ids, approvals, steps, gate } = template;
   const typesIn = (isRequired: boolean) =>
     typesText(approvals.filter(({ required }) => required === isRequired).map((slot) => slot.approval_type));
-  const stepsIn = (phase: "pre" | "post") => steps.filter((step) => step.phase === phase).length;
   return (
     <RecordRow
       title={<Name className="min-w-0 font-medium break-words">{name}</Name>}
@@ -101,10 +102,8 @@ function TemplateRow({ template, names, mayWrite, mayRequest, onAction }: Templa
           </Fact>
           <Fact label="Required approvals">{typesIn(true) || "none"}</Fact>
           {typesIn(false) ? <Fact label="Optional approvals">{typesIn(false)}</Fact> : null}
-          {steps.length > 0 ? (
-            <span>{`${count(stepsIn("pre"), "step", "steps")} before the deployments, ${stepsIn("post")} after them`}</span>
-          ) : null}
-          <span>{gate ? "blocks versions until it is approved" : "blocks nothing by itself"}</span>
+          {steps.length > 0 ? <span>{stepsText(steps)}</span> : null}
+          <Fact label="Blocks its versions until it is approved">{gate ? "yes" : "no"}</Fact>
         </>
       }
       actions={
@@ -147,4 +146,14 @@ function namesText(ids: readonly string[], names: ReadonlyMap<string, string> | 
   const found = ids.flatMap((id) => names.get(id) ?? []).sort();
   const deleted = ids.length - found.length;
   return [...found, ...(deleted > 0 ? [count(deleted, "deleted environment", "deleted environments")] : [])].join(", ");
+}
+
+function stepsText(steps: DeploymentRequestTemplate["steps"]): string {
+  const before = steps.filter(({ phase }) => phase === "pre").length;
+  const after = steps.length - before;
+  const texts = [
+    ...(before > 0 ? [`${count(before, "step", "steps")} before`] : []),
+    ...(after > 0 ? [`${count(after, "step", "steps")} after`] : []),
+  ];
+  return `${texts.join(" and ")} the deployments`;
 }
