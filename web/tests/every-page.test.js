@@ -16,6 +16,9 @@ const ZOOMED = { "200 %": { width: 640, height: 512 }, "400 %": { width: 320, he
 const source = await readFile(new URL("../src/router.tsx", import.meta.url), "utf8");
 const paths = [...source.matchAll(/(?:\broute\(|\bpath: )"(\/[^"]*)"/g)].map(([, path]) => path);
 
+/** Pages that differ by their address. */
+const views = ["/deployment-requests?view=board"];
+
 /** Pages that leave at once. */
 const LEAVING = ["/signed-in"];
 
@@ -37,6 +40,7 @@ describe("every page", suite, () => {
       approvals: [{ approval_type: "qa" }],
       steps: [{ phase: "pre", title: "Announce the deployment" }],
     });
+    await callServer(server, token, "POST", "/deployment-request-templates/", { name: "Every page" });
   });
 
   /** The address of a page; of an object, that of the first in its list. */
@@ -49,7 +53,7 @@ describe("every page", suite, () => {
 
   test("finds the pages of the router", () => assert.ok(paths.length >= 29 && paths.includes("/"), paths.join()));
 
-  for (const path of paths.filter((path) => !LEAVING.includes(path))) {
+  for (const path of [...paths, ...views].filter((path) => !LEAVING.includes(path))) {
     test(`${path}: targets are large enough, and zooming does not make the page scroll sideways`, async () => {
       const address = await addressOf(path);
       await visit(browser, server, address, { token }, async (page) => {
@@ -66,7 +70,7 @@ describe("every page", suite, () => {
           await page.evaluate(
             () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
           );
-          await keepPicture(page, `zoom-${viewport.width}${path.replaceAll("/", "-").replace("$", "")}`);
+          await keepPicture(page, `zoom-${viewport.width}${path.replaceAll("/", "-").replace(/[$?]/, "")}`);
           assert.deepEqual(await page.evaluate(overflow), [], `at ${zoom}`);
         }
       });
@@ -82,7 +86,17 @@ describe("every page", suite, () => {
     "the form of a rule": ["/rules", (page) => page.getByRole("button", { name: "New rule" }).click()],
     "the form of a request": [
       "/deployment-requests",
-      (page) => page.getByRole("button", { name: "New request" }).click(),
+      async (page) => {
+        await page.getByRole("button", { name: "New request" }).click();
+        await page.getByRole("button", { name: "Continue" }).click();
+      },
+    ],
+    "the form of a request template": [
+      "/deployment-requests/templates",
+      async (page) => {
+        await page.getByRole("button", { name: "New template" }).click();
+        for (let steps = 0; steps < 2; steps++) await page.getByRole("button", { name: "Add a step" }).click();
+      },
     ],
     "the form of a release": ["/releases", (page) => page.getByRole("button", { name: "New release" }).click()],
     "the subscriptions of the calendar": [

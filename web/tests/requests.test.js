@@ -94,6 +94,53 @@ describe("deployment requests", suite, () => {
     });
   });
 
+  test("shows requests by status on a board, in the address", async () => {
+    const approved = await newRequest("Boarded approved", { approvals: [{ approval_type: "qa", required: false }] });
+    await newRequest(`Boarded 1 ${hostile}`, { isDraft: true, environment_ids: undefined });
+    await newRequest("Boarded 2", { isDraft: true, steps: [{ phase: "pre", title: "Announce it" }] });
+    await newRequest("Boarded in progress", { approvals: [{ approval_type: "qa" }, { approval_type: "uat" }] });
+    const column = (page, name) => page.getByRole("region", { name, exact: true });
+    await visit(browser, server, "/deployment-requests?status=draft", { token: qa }, async (page) => {
+      await page.route(/deployment-requests\/\?/, (route) =>
+        route.continue({ url: route.request().url().replace("limit=20", "limit=1") }),
+      );
+      await row(page, "Boarded 2").waitFor();
+      await page.getByRole("button", { name: "Board" }).click();
+      await page.waitForURL(/\?view=board$/);
+      await page.getByLabel("Name", { exact: true }).fill("Boarded");
+      await page.waitForURL(/view=board&q=Boarded/);
+      const draft = column(page, "Draft");
+      await draft.getByText("0 versions to request-prod").waitFor();
+      await draft.getByText("Open steps before 1").waitFor();
+      await draft.getByText("Open approvals QA").waitFor();
+      await draft.getByText("dev-developer").waitFor();
+      assert.equal(await draft.getByRole("link").count(), 1);
+      await draft.getByRole("button", { name: "Load more" }).click();
+      await draft.getByRole("link", { name: "Boarded 1 <i onmouseover" }).waitFor();
+      await draft.getByText("0 versions to no environment yet").waitFor();
+      await column(page, "In progress").getByText("Open approvals QA, User acceptance").waitFor();
+      await column(page, "Approved").getByRole("link", { name: "Boarded approved" }).waitFor();
+      for (const empty of ["Rejected", "Completed", "Cancelled"]) {
+        await column(page, empty).getByText("None matches the filter").waitFor();
+      }
+      assert.equal(await page.getByLabel("Status").count(), 0, "the columns are the statuses");
+      await assertAccessibleInEveryLook(page, "requests-board");
+
+      await page.getByRole("button", { name: "Waiting for me" }).click();
+      await page.waitForURL(/waiting=me/);
+      await row(page, "Boarded in progress").waitFor();
+      await page.getByRole("button", { name: "Board" }).click();
+      await page.waitForURL(/view=board/);
+      await column(page, "Approved").getByRole("link").focus();
+      await page.keyboard.press("Enter");
+      await page.waitForURL(new RegExp(`/deployment-requests/${approved}$`));
+      await page.goBack();
+      await column(page, "Draft").getByText("Boarded 2").waitFor();
+      await page.getByRole("button", { name: "List" }).click();
+      await row(page, "Boarded 2").getByText("○draft").waitFor();
+    });
+  });
+
   test("a version lists the requests that name it, page by page", async () => {
     const named = await newVersion("3.0.0");
     const expected = ["Names it 1", "Names it 2"];
@@ -329,6 +376,8 @@ describe("deployment requests", suite, () => {
     const create = (page) => dialog(page).getByRole("button", { name: "Create", exact: true });
     const expected = [/422/];
     await visit(browser, server, "/deployment-requests", { token: developer, expected }, async (page) => {
+      const templates = { items: [], next_cursor: null };
+      await page.route(/deployment-request-templates\/\?/, (route) => route.fulfill({ json: templates }));
       await page.getByRole("button", { name: "New request" }).click();
       const form = page.getByRole("dialog", { name: "New deployment request" });
       await form.getByLabel("Name").waitFor();
@@ -349,10 +398,7 @@ describe("deployment requests", suite, () => {
       await page.keyboard.press("Enter");
       await form.getByRole("button", { name: "Add a step" }).click();
       await create(page).click();
-      await form
-        .getByRole("group", { name: "Step 1" })
-        .getByText(/String length|blank|least/)
-        .waitFor();
+      await form.getByRole("group", { name: "Step 1" }).getByText("at least 1 character").waitFor();
       await form.getByRole("group", { name: "Step 1" }).getByLabel("What to do").fill("Watch the errors");
       await form.getByRole("group", { name: "Step 1" }).getByLabel("When").selectOption("post");
       await form.getByRole("button", { name: "Add a step" }).click();

@@ -32,6 +32,14 @@ export const requestsQuery = (filters: Search) =>
     listDeploymentRequests({ client, signal, query: { limit: PAGE_SIZE, ...presentIn<Filters>(filters), ...page } }),
   );
 
+/** How many requests a column of the board has at first. */
+const COLUMN_SIZE = 20;
+
+export const requestColumnQuery = (status: RequestStatus, q: string | undefined) =>
+  listOptions<DeploymentRequest>([KIND, "list", "column", status, q], (page, signal) =>
+    listDeploymentRequests({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+  );
+
 /**
  * The requests in progress that need an approval of one of the types: all of them as one page, since the server has no such filter. An account
  * has at most 1,000 open requests.

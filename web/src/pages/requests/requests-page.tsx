@@ -15,12 +15,13 @@ import { EmptyState, SkeletonRows } from "../../components/states";
 import { type Search, useFilters } from "../../lib/search";
 import { requestApprovalTypesOf } from "../governance/texts";
 import { NewRequest } from "./new-request";
+import { RequestBoard } from "./request-board";
 import { RequestRows } from "./request-rows";
 import { STATUSES } from "./request-texts";
 
 const STATUS_CHOICES = Object.fromEntries(Object.entries(STATUSES).map(([status, { word }]) => [status, word]));
 
-/** The requests to deploy versions, newest first, or those that the user can decide about. */
+/** The requests to deploy versions, newest first or by status, or those that the user can decide about. */
 export default function RequestsPage() {
   const [search, change] = useFilters();
   const { data: session } = useQuery(sessionQuery);
@@ -30,6 +31,7 @@ export default function RequestsPage() {
   const types = mayApprove ? (Object.keys(requestApprovalTypesOf(session?.role)) as ApprovalType[]) : [];
   const isUnknown = search["waiting"] === "me" && !session;
   const isWaiting = search["waiting"] === "me" && types.length > 0;
+  const isBoard = search["view"] === "board" && search["waiting"] !== "me";
   return (
     <Page
       title="Deployment requests"
@@ -48,37 +50,57 @@ export default function RequestsPage() {
       }
     >
       <ReadOnlyNote permission="requests.write" what="create or change deployment requests" />
-      <FilterBar
-        isFiltered={["q", "status", "waiting"].some((name) => search[name])}
-        onClear={() => change({ q: "", status: "", waiting: "" })}
-      >
-        <TextFilter label="Name" isMain value={search["q"]} onChange={(q) => change({ q })} />
-        <ChoiceFilter
-          label="Status"
-          any="Any status"
-          value={isWaiting ? "in_progress" : search["status"]}
-          choices={STATUS_CHOICES}
-          onChange={(status) => change({ status, waiting: "" })}
-        />
-        {types.length > 0 ? (
-          <Button
-            kind={isWaiting ? "primary" : "secondary"}
-            aria-pressed={isWaiting}
-            onClick={() => change({ waiting: isWaiting ? "" : "me", status: "" })}
-          >
-            Waiting for me
-          </Button>
-        ) : null}
-      </FilterBar>
-      <Panel>
-        {isUnknown ? (
-          <SkeletonRows />
-        ) : isWaiting ? (
-          <Waiting q={search["q"]} types={types} user={session?.user.id} />
-        ) : (
-          <All search={search} mayWrite={mayWrite} />
-        )}
-      </Panel>
+      <div className="flex flex-wrap items-end justify-between gap-2">
+        <FilterBar
+          isFiltered={(isBoard ? ["q"] : ["q", "status", "waiting"]).some((name) => search[name])}
+          onClear={() => change({ q: "", status: "", waiting: "" })}
+        >
+          <TextFilter label="Name" isMain value={search["q"]} onChange={(q) => change({ q })} />
+          {isBoard ? null : (
+            <ChoiceFilter
+              label="Status"
+              any="Any status"
+              value={isWaiting ? "in_progress" : search["status"]}
+              choices={STATUS_CHOICES}
+              onChange={(status) => change({ status, waiting: "" })}
+            />
+          )}
+          {types.length > 0 ? (
+            <Button
+              kind={isWaiting ? "primary" : "secondary"}
+              aria-pressed={isWaiting}
+              onClick={() => change({ waiting: isWaiting ? "" : "me", status: "", view: "" })}
+            >
+              Waiting for me
+            </Button>
+          ) : null}
+        </FilterBar>
+        <div role="group" aria-label="View" className="flex gap-1">
+          {(["list", "board"] as const).map((view) => (
+            <Button
+              key={view}
+              kind={isBoard === (view === "board") ? "primary" : "secondary"}
+              aria-pressed={isBoard === (view === "board")}
+              onClick={() => change(view === "board" ? { view, status: "", waiting: "" } : { view: "" })}
+            >
+              {view === "board" ? "Board" : "List"}
+            </Button>
+          ))}
+        </div>
+      </div>
+      {isBoard ? (
+        <RequestBoard q={search["q"]} />
+      ) : (
+        <Panel>
+          {isUnknown ? (
+            <SkeletonRows />
+          ) : isWaiting ? (
+            <Waiting q={search["q"]} types={types} user={session?.user.id} />
+          ) : (
+            <All search={search} mayWrite={mayWrite} />
+          )}
+        </Panel>
+      )}
       {isFormOpen ? <NewRequest onClose={() => setFormOpen(false)} /> : null}
     </Page>
   );

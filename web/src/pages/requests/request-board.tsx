@@ -1,0 +1,94 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import type { DeploymentRequest } from "@versioner/client";
+
+import { requestColumnQuery, type RequestStatus } from "../../api/requests";
+import { AppLink } from "../../components/app-link";
+import { Name } from "../../components/name";
+import { ObjectList } from "../../components/object-list";
+import { Time } from "../../components/time";
+import { count, isOpen, STATUSES, typesText } from "./request-texts";
+
+/** The requests by status. They are moved on their pages: most moves have conditions, or need a decision. */
+export function RequestBoard({ q }: { q: string | undefined }) {
+  return (
+    <div
+      role="group"
+      aria-label="Board"
+      tabIndex={0}
+      className="grid items-start gap-3 md:-mx-1 md:auto-cols-[minmax(13rem,1fr)] md:grid-flow-col md:overflow-x-auto md:p-1"
+    >
+      {(Object.keys(STATUSES) as RequestStatus[]).map((status) => (
+        <Column key={status} status={status} q={q} />
+      ))}
+    </div>
+  );
+}
+
+function Column({ status, q }: { status: RequestStatus; q: string | undefined }) {
+  const query = useInfiniteQuery(requestColumnQuery(status, q));
+  const { glyph, word } = STATUSES[status];
+  const title = `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
+  return (
+    <section
+      aria-label={title}
+      className="flex min-w-0 flex-col overflow-hidden rounded-lg border border-line bg-raised md:max-h-[max(20rem,calc(100dvh-10.5rem))]"
+    >
+      <h2 className="flex min-h-10 shrink-0 items-center gap-2 px-3 font-semibold">
+        <span aria-hidden="true" className="text-muted">
+          {glyph}
+        </span>
+        {title}
+      </h2>
+      <div className="min-h-0 md:overflow-y-auto">
+        <ObjectList
+          query={query}
+          noun="requests"
+          skeletons={2}
+          empty={<p className="px-3 pb-4 text-sm text-muted">{q ? "None matches the filter" : "None"}</p>}
+        >
+          {(requests, isDimmed) => (
+            <ul aria-label={title} className={isDimmed ? "opacity-60" : undefined}>
+              {requests.map((request) => (
+                <Card key={request.id} request={request} />
+              ))}
+            </ul>
+          )}
+        </ObjectList>
+      </div>
+    </section>
+  );
+}
+
+function Card({ request }: { request: DeploymentRequest }) {
+  const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  return (
+    <li className="mx-2 mb-2 flex flex-col gap-1 rounded-md border border-line bg-surface px-3 py-2 text-sm text-muted">
+      <AppLink
+        to={`/deployment-requests/${id}`}
+        className="min-h-6 max-w-full self-start rounded text-base font-medium text-text hover:underline"
+      >
+        <Name className="line-clamp-3 break-words">{name}</Name>
+      </AppLink>
+      <p className="line-clamp-3">
+        {`${count(version_count, "version", "versions")} to `}
+        <Name className="break-words text-text">
+          {environments.map((one) => one.name).join(", ") || "no environment yet"}
+        </Name>
+      </p>
+      {isOpen(status) && open_approvals.length > 0 ? (
+        <p>
+          Open approvals <span className="text-text">{typesText(open_approvals)}</span>
+        </p>
+      ) : null}
+      {isOpen(status) && open_pre_steps > 0 ? (
+        <p>
+          Open steps before <span className="text-text">{open_pre_steps}</span>
+        </p>
+      ) : null}
+      <p className="flex flex-wrap justify-between gap-x-2">
+        <Name className="min-w-0 break-words">{request.created_by_name}</Name>
+        <Time at={request.created_at} />
+      </p>
+    </li>
+  );
+}
