@@ -97,6 +97,23 @@ SELECT account_id, id, channels[CASE WHEN k <= 600 THEN 2 ELSE 1 END],
   CASE WHEN k <= 600 THEN 'cancelled' WHEN k % 31 = 0 THEN 'failed' ELSE 'delivered' END, 1, 1, 1, 200, at, at, at
 FROM bench_versions WHERE k % 5 < 2 OR k <= 600;
 
+-- One deployment request for each version, to production, of which the last ones go on.
+INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, activated_by, activated_by_name,
+  activated_at, completed_at, cancelled_at, updated_at)
+SELECT account_id, id, 'Release ' || k, '', s.status, false, md5('actor')::uuid, 'Ada Lovelace', at, md5('actor')::uuid, 'Ada Lovelace', at,
+  CASE WHEN s.status = 'completed' THEN at END, CASE WHEN s.status = 'cancelled' THEN at END, at
+FROM bench_versions
+CROSS JOIN LATERAL (SELECT CASE WHEN k > current_setting('bench.deployments')::bigint / 4 - 300 THEN 'in_progress' WHEN k <= 600 THEN 'cancelled' ELSE 'completed' END AS status) AS s;
+
+INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
+SELECT account_id, id, product_id, id FROM bench_versions;
+
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
+SELECT account_id, id, environments[4] FROM bench_versions;
+
+INSERT INTO deployment_request_approvals (account_id, id, request_id, approval_type, required, created_at)
+SELECT account_id, id, id, 'qa', true, at FROM bench_versions;
+
 -- step 2 in parts: the deployments of each version: to dev, qa, staging and production, and a few old ones to archive, and their events. One in twenty has
 -- failed, of one product none; few have been aborted, long ago; those that have not ended are of the last versions, and some old ones.
 INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, invoke_id, attempt, source_system, build_number,

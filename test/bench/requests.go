@@ -75,13 +75,13 @@ func (d *document) requests() ([]request, error) {
 				return nil, fmt.Errorf("%s: %w", path, err)
 			}
 			for _, value := range values[p.Name] {
-				all = append(all, request{path: path, isList: true, filters: []filter{{p.Name, value}}})
+				all = append(all, request{path: path, isList: r.isList, filters: []filter{{p.Name, value}}})
 			}
 		}
 		for _, name := range []string{"product", "environment"} {
 			for _, value := range values[name] {
 				for _, status := range values["status"] {
-					all = append(all, request{path: path, isList: true, filters: []filter{{name, value}, {"status", status}}})
+					all = append(all, request{path: path, isList: r.isList, filters: []filter{{name, value}, {"status", status}}})
 				}
 			}
 		}

@@ -25,6 +25,7 @@ func TestRequests(t *testing.T) {
 	})
 	sorted := slices.Sorted(slices.Values(names))
 	require.Len(t, slices.Compact(sorted), len(names), "each once")
+	require.False(t, requests[slices.Index(names, "/deployment-calendar/?from=:middle")].isList, "it has no pages")
 	one := requests[slices.Index(names, "/deployments/?version=:version")]
 	target := target{grown: &grown{server: &server{address: "127.0.0.1:1"}}, sample: sample{"version": "1 2", "deployment": "an-id"}}
 	require.Equal(t, "http://127.0.0.1:1/deployments/?cursor=next&limit=7&version=1+2", target.address(one, 7, "next"))
