@@ -169,7 +169,7 @@ func TestDeploymentRequestFilters(t *testing.T) {
 func TestNoEventOfWhatIsRolledBack(t *testing.T) {
 	t.Parallel()
 	r := newRequested(t)
-	r.api.Exec(t, "UPDATE users SET email = 'someone@example.com'")
+	r.withAddresses(t, "qa")
 	path, _ := r.request(t, "r", "qa")
 	r.as(t, "product", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))
 	r.hooks.wait(t, 1)
@@ -181,6 +181,7 @@ func TestNoEventOfWhatIsRolledBack(t *testing.T) {
 	r.api.Exec(t, "DROP TRIGGER fail ON audit_log")
 	r.as(t, "product", http.MethodPost, path+"/activate", "")
 	require.Equal(t, "dr.activated", r.next(t, 1, 1)[0]["event_type"])
+	require.Equal(t, 2, r.api.Count(t, enqueued))
 }
 
 // TestSlackMessagesOfApprovals receives the blocks of messages about a request, a start that it blocks, and a decision about its version.
