@@ -146,8 +146,9 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 	for _, start := range starts {
 		of := rules[start.AccountID]
 		if of.HasConcurrency && !of.IsWide {
-			start.Version = "" // each pair once
-			counting = append(counting, start)
+			ofPair := start
+			ofPair.Version = "" // each pair once
+			counting = append(counting, ofPair)
 		}
 		if of.HasApprovals {
 			withApprovals = append(withApprovals, start)
