@@ -110,7 +110,7 @@ verify: generate web ## Fail when generated files differ from the committed ones
 
 # Tests of whole servers: most of their time is that of PostgreSQL and of other processes, and the race detector doubles it.
 WHOLE_SERVERS := ./cmd/... ./internal/doctest ./internal/httpapi ./internal/seed ./internal/spectest/...
-GO_TEST := go test -short -vet=off -timeout 15m
+GO_TEST := go test -short -vet=off -ldflags=-w -timeout 15m
 
 .PHONY: test
 test: ## Run the tests, of the packages below the HTTP API with the race detector if there is a C compiler (PostgreSQL is found on the machine, or downloaded)
