@@ -84,7 +84,7 @@ DELETE FROM deployment_request_environments
 WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
 
 -- ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
--- after the deployments are done: one of an account, or those of all accounts. Cross-tenant.
+-- after the deployments are done: one of an account, or the first 1,000 of all accounts. Cross-tenant.
 -- name: ListDeployedRequests :many
 SELECT r.account_id, r.id FROM deployment_requests AS r
 WHERE r.status = 'approved' AND r.deleted_at IS NULL
@@ -110,4 +110,5 @@ WHERE r.status = 'approved' AND r.deleted_at IS NULL
       SELECT FROM deployments AS d
       WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
         AND d.completed_at >= r.activated_at))
-ORDER BY r.account_id, r.id;
+ORDER BY r.account_id, r.id
+LIMIT 1000;

@@ -205,6 +205,7 @@ WHERE r.status = 'approved' AND r.deleted_at IS NULL
       WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
         AND d.completed_at >= r.activated_at))
 ORDER BY r.account_id, r.id
+LIMIT 1000
 `
 
 type ListDeployedRequestsParams struct {
@@ -218,7 +219,7 @@ type ListDeployedRequestsRow struct {
 }
 
 // ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
-// after the deployments are done: one of an account, or those of all accounts. Cross-tenant.
+// after the deployments are done: one of an account, or the first 1,000 of all accounts. Cross-tenant.
 func (q *Queries) ListDeployedRequests(ctx context.Context, arg ListDeployedRequestsParams) ([]ListDeployedRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListDeployedRequests, arg.AccountID, arg.ID)
 	if err != nil {
