@@ -18,10 +18,14 @@ export function presentIn<Query>(search: Search): Query {
   return Object.fromEntries(Object.entries(search).filter(([, value]) => value)) as Query;
 }
 
-/** The options of a list that is read page by page, by cursor. While its filters change, it shows the rows of before. */
+/**
+ * The options of a list that is read page by page, by cursor. While its filters change, it shows the rows of before. `pace` multiplies the time
+ * between its polls.
+ */
 export function listOptions<Item>(
   queryKey: readonly unknown[],
   load: (page: { cursor?: string }, signal: AbortSignal) => PromiseLike<Page<Item>>,
+  pace = 1,
 ) {
   return infiniteQueryOptions({
     queryKey,
@@ -31,10 +35,11 @@ export function listOptions<Item>(
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
     refetchIntervalInBackground: true,
-    refetchInterval: (query) =>
-      (query.state.data?.pages.length ?? 0) > POLLED_PAGES || isRefused(query.state.error)
-        ? false
-        : liveInterval(query),
+    refetchInterval: (query) => {
+      if ((query.state.data?.pages.length ?? 0) > POLLED_PAGES || isRefused(query.state.error)) return false;
+      const interval = liveInterval(query);
+      return interval && interval * pace;
+    },
   });
 }
 

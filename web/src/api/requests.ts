@@ -35,9 +35,15 @@ export const requestsQuery = (filters: Search) =>
 /** How many requests a column of the board has at first. */
 const COLUMN_SIZE = 20;
 
+/** The columns of the board together are polled little more often than one list: the requests of an account are limited by the hour. */
+const COLUMN_PACE = 4;
+
 export const requestColumnQuery = (status: RequestStatus, q: string | undefined) =>
-  listOptions<DeploymentRequest>([KIND, "list", "column", status, q], (page, signal) =>
-    listDeploymentRequests({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+  listOptions<DeploymentRequest>(
+    [KIND, "list", "column", status, q],
+    (page, signal) =>
+      listDeploymentRequests({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+    COLUMN_PACE,
   );
 
 /**
