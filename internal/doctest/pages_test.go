@@ -8,15 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -204,6 +207,14 @@ func testApprovals(t *testing.T, g *guide) {
 		return regexp.MustCompile(`"(occurred_at|dr_id|dr_url|actor)": ?"[^"]+"`).ReplaceAllString(body, `"$1":""`)
 	}
 	require.JSONEq(t, steady(g.take(t, "json")[0].text), steady(received.bodies[0]))
+	document, err := openapi3.NewLoader().LoadFromFile(filepath.Join(root, "openapi.yaml"))
+	require.NoError(t, err)
+	var body map[string]any
+	require.NoError(t, json.Unmarshal([]byte(received.bodies[0]), &body))
+	schema := document.Components.Schemas["DeploymentRequestMessage"].Value
+	require.NoError(t, schema.VisitJSON(body))
+	require.ElementsMatch(t, slices.Collect(maps.Keys(schema.Example.(map[string]any))), slices.Collect(maps.Keys(body)))
+	require.Error(t, document.Components.Schemas["WebhookMessage"].Value.VisitJSON(body), "it is of one schema only")
 }
 
 func testButtons(t *testing.T, g *guide) {
