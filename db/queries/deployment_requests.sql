@@ -84,12 +84,13 @@ DELETE FROM deployment_request_environments
 WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
 
 -- ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
--- after the deployments are done: one of an account, or the first 1,000 of all accounts. Cross-tenant.
+-- after the deployments are done: one of an account, or 1,000 of all accounts after a request. Cross-tenant.
 -- name: ListDeployedRequests :many
 SELECT r.account_id, r.id FROM deployment_requests AS r
 WHERE r.status = 'approved' AND r.deleted_at IS NULL
   AND (sqlc.narg('account_id')::uuid IS NULL OR r.account_id = sqlc.narg('account_id')::uuid)
   AND (sqlc.narg('id')::uuid IS NULL OR r.id = sqlc.narg('id')::uuid)
+  AND (r.account_id, r.id) > (@after_account_id::uuid, @after_id::uuid)
   AND EXISTS (
     SELECT FROM deployment_request_versions AS v
     JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL

@@ -184,6 +184,7 @@ SELECT r.account_id, r.id FROM deployment_requests AS r
 WHERE r.status = 'approved' AND r.deleted_at IS NULL
   AND ($1::uuid IS NULL OR r.account_id = $1::uuid)
   AND ($2::uuid IS NULL OR r.id = $2::uuid)
+  AND (r.account_id, r.id) > ($3::uuid, $4::uuid)
   AND EXISTS (
     SELECT FROM deployment_request_versions AS v
     JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
@@ -209,8 +210,10 @@ LIMIT 1000
 `
 
 type ListDeployedRequestsParams struct {
-	AccountID *uuid.UUID
-	ID        *uuid.UUID
+	AccountID      *uuid.UUID
+	ID             *uuid.UUID
+	AfterAccountID uuid.UUID
+	AfterID        uuid.UUID
 }
 
 type ListDeployedRequestsRow struct {
@@ -219,9 +222,14 @@ type ListDeployedRequestsRow struct {
 }
 
 // ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
-// after the deployments are done: one of an account, or the first 1,000 of all accounts. Cross-tenant.
+// after the deployments are done: one of an account, or 1,000 of all accounts after a request. Cross-tenant.
 func (q *Queries) ListDeployedRequests(ctx context.Context, arg ListDeployedRequestsParams) ([]ListDeployedRequestsRow, error) {
-	rows, err := q.db.Query(ctx, ListDeployedRequests, arg.AccountID, arg.ID)
+	rows, err := q.db.Query(ctx, ListDeployedRequests,
+		arg.AccountID,
+		arg.ID,
+		arg.AfterAccountID,
+		arg.AfterID,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,6 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 			v.Evaluations = append(v.Evaluations, Evaluation{RuleName: gate.name, Mode: gate.mode, Result: ResultFailed, Message: violation.Message})
 		}
 	}
-	v.MayBeExcepted = v.MayBeExcepted || len(v.Violations) > 0
 	v.DeploymentRequestID = e.activeRequest()
 	slices.SortStableFunc(v.Violations, compareViolations)
 	slices.SortStableFunc(v.Reports, compareViolations)
@@ -147,7 +146,7 @@ func (v *Verdict) decide(at time.Time, e *evaluation) {
 	if e.attempt.SkipRequested && e.attempt.SkipPermitted {
 		v.Status = StatusSkipped
 		for i := range v.Violations {
-			if v.Violations[i].RuleType == ConcurrencyRule {
+			if isOfConcurrency(v.Violations[i]) {
 				v.Status = StatusBlocked
 			} else {
 				v.Violations[i].Action = ActionSkipped
@@ -155,6 +154,7 @@ func (v *Verdict) decide(at time.Time, e *evaluation) {
 		}
 		return
 	}
+	v.MayBeExcepted = v.MayBeExcepted || !slices.ContainsFunc(v.Violations, isOfConcurrency)
 	grants := slices.Clone(e.facts.Grants)
 	slices.SortStableFunc(grants, func(a, b Grant) int { return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), bytes.Compare(a.ID[:], b.ID[:])) })
 	for i := range grants {
@@ -175,9 +175,11 @@ func (g *Grant) covers(f *Facts, at time.Time, violations []Violation) bool {
 		return false
 	}
 	return !slices.ContainsFunc(violations, func(v Violation) bool {
-		return v.RuleType == ConcurrencyRule || !slices.Contains(g.RuleTypes, v.RuleType)
+		return isOfConcurrency(v) || !slices.Contains(g.RuleTypes, v.RuleType)
 	})
 }
+
+func isOfConcurrency(v Violation) bool { return v.RuleType == ConcurrencyRule }
 
 const maxSentences = 3
 

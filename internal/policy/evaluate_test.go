@@ -580,6 +580,33 @@ func TestSkipping(t *testing.T) {
 		[]policy.Action{verdict.Violations[0].Action, verdict.Violations[1].Action, verdict.Violations[2].Action})
 }
 
+func TestExceptionsThatMayMatter(t *testing.T) {
+	t.Parallel()
+	busy := facts()
+	busy.Slots = []policy.Slot{{DeploymentID: uuid.UUID{100}, Product: checkout, Environment: production, VersionID: former, LastEventAt: monday}}
+	skip := policy.Attempt{SkipRequested: true, SkipPermitted: true}
+	enforced, allowed, busyRule := ruleOf(t, 1, `{"rollback":"enforce",`+deny[1:]), ruleOf(t, 2, deny), ruleOf(t, 3, oneAtATime)
+	reported := enforced
+	reported.Mode = policy.ReportOnly
+	for name, c := range map[string]struct {
+		rules   []policy.Rule
+		attempt policy.Attempt
+		facts   policy.Facts
+		may     bool
+	}{
+		"Passed":                 {[]policy.Rule{busyRule}, policy.Attempt{}, facts(), false},
+		"Blocked":                {[]policy.Rule{enforced}, policy.Attempt{}, facts(), true},
+		"Reported":               {[]policy.Rule{reported}, policy.Attempt{}, facts(), false},
+		"Skipped":                {[]policy.Rule{enforced}, skip, facts(), false},
+		"Busy":                   {[]policy.Rule{busyRule}, policy.Attempt{}, busy, false},
+		"BusyAndBlocked":         {[]policy.Rule{enforced, busyRule}, policy.Attempt{}, busy, false},
+		"BusyAndRollbackAllowed": {[]policy.Rule{allowed, busyRule}, policy.Attempt{}, busy, true},
+		"SkippedRollbackAllowed": {[]policy.Rule{allowed}, skip, facts(), true},
+	} {
+		require.Equal(t, c.may, compile(t, c.rules...).Evaluate(monday, c.attempt, c.facts).MayBeExcepted, name)
+	}
+}
+
 func TestGrants(t *testing.T) {
 	t.Parallel()
 	grant := func(change func(*policy.Grant)) policy.Grant {

@@ -29,18 +29,23 @@ func Tasks(pool *postgres.Pool, clock func() time.Time, publicURL string) []jobs
 
 // CompleteDeployed completes the requests of all accounts that are deployed. One that cannot be completed does not keep the others from it.
 func (r Requests) CompleteDeployed(ctx context.Context, now time.Time) error {
-	rows, err := r.DB.ListDeployedRequests(ctx, dbgen.ListDeployedRequestsParams{})
-	if err != nil {
-		return postgres.Classify(err)
-	}
 	var problems []error
-	for _, row := range rows {
-		err := r.completeDeployed(ctx, etag.Ref{AccountID: row.AccountID, ID: row.ID}, now)
-		if err != nil && !apperr.Is(err, apperr.NotFound) && !apperr.Is(err, apperr.Conflict) {
-			problems = append(problems, err)
+	for after := (dbgen.ListDeployedRequestsParams{}); ; {
+		rows, err := r.DB.ListDeployedRequests(ctx, after)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		if len(rows) == 0 {
+			return errors.Join(problems...)
+		}
+		for _, row := range rows {
+			after.AfterAccountID, after.AfterID = row.AccountID, row.ID
+			err := r.completeDeployed(ctx, etag.Ref{AccountID: row.AccountID, ID: row.ID}, now)
+			if err != nil && !apperr.Is(err, apperr.NotFound) && !apperr.Is(err, apperr.Conflict) {
+				problems = append(problems, err)
+			}
 		}
 	}
-	return errors.Join(problems...)
 }
 
 // completeDeployed completes a request that is still deployed once it is locked.
