@@ -209,6 +209,51 @@ describe("notifications", suite, () => {
       assert.deepEqual(await preferences(id), []);
     }));
 
+  test("offers and keeps the filters that the events of a preference have", () =>
+    visit(browser, server, "/notifications/preferences", { token: admin }, async (page) => {
+      const { id } = await createChannel("filtered");
+      const filters = { environments: ["production"], products: [], statuses: [] };
+      await call("POST", "/notification-preferences/", { channel_id: id, event_type: "dr.approved", filters });
+      await page.reload();
+      await page.getByRole("combobox", { name: "Channel", exact: true }).selectOption("filtered");
+      const edit = page.getByRole("dialog", { name: "Edit the preference" });
+      const event = edit.getByLabel("Event");
+      const offered = async () => [
+        await edit.getByRole("combobox", { name: "Environments" }).count(),
+        await edit.getByRole("group", { name: "Only with the statuses" }).count(),
+      ];
+      const save = async () => {
+        await edit.getByRole("button", { name: "Save" }).click();
+        await edit.waitFor({ state: "detached" });
+        return (await preferences(id))[0].filters;
+      };
+      const open = async (words) => {
+        await page.getByRole("button", { name: `Edit ${words} to filtered` }).click();
+        await event.waitFor();
+      };
+
+      await open("deployment request approved");
+      for (const type of ["version.approved", "breakglass.used", "rule.changed", "dr.approved"]) {
+        await event.selectOption(type);
+        assert.deepEqual(await offered(), [1, 0], type);
+      }
+      await edit.getByRole("combobox", { name: "Products" }).fill("cart-service");
+      await edit.getByRole("button", { name: "Add to products" }).click();
+      assert.deepEqual(await save(), { ...filters, products: ["cart-service"] });
+
+      await open("deployment request approved");
+      await event.selectOption("deployment.failed");
+      assert.deepEqual(await offered(), [1, 1]);
+      await event.selectOption("build.failed");
+      assert.deepEqual(await offered(), [0, 1]);
+      await edit.getByRole("checkbox", { name: "failed" }).check();
+      assert.deepEqual(await save(), { environments: [], products: ["cart-service"], statuses: ["failed"] });
+
+      await open("build failed");
+      await event.selectOption("rule.changed");
+      assert.deepEqual(await save(), { environments: [], products: ["cart-service"], statuses: [] });
+    }));
+
   test("filters the history and redelivers", () =>
     visit(browser, server, "/notifications/history", { token: admin }, async (page) => {
       const list = page.getByRole("list", { name: "Deliveries" });

@@ -37,13 +37,15 @@ const STATUSES: FormField = {
   choices: Object.fromEntries(FILTER_STATUSES.map((status) => [status, status])),
 };
 
-const hasEnvironments = (event: string | undefined) => event?.startsWith("deployment.") ?? false;
+// The server refuses the filters that events of the type do not have.
+const hasEnvironments = (event: string) => !event.startsWith("build.");
+const hasStatuses = (event: string) => /^(deployment|build)\./.test(event);
 
-const fieldsOf = ({ event_type }: Values): readonly FormField[] => [
+const fieldsOf = ({ event_type = "" }: Values): readonly FormField[] => [
   EVENT,
   PRODUCTS,
   ...(hasEnvironments(event_type) ? [ENVIRONMENTS] : []),
-  STATUSES,
+  ...(hasStatuses(event_type) ? [STATUSES] : []),
 ];
 
 interface Filters {
@@ -107,7 +109,9 @@ export function EditPreference({ preference: { id }, onSaved, onClose }: EditPro
       })}
       save={({ event_type, ...changes }: Filters & { event_type?: NotifiableEventType }, { object, etag }) => {
         const filters = { ...object.filters, ...changes };
-        if (!hasEnvironments(event_type ?? object.event_type)) filters.environments = [];
+        const event = event_type ?? object.event_type;
+        if (!hasEnvironments(event)) filters.environments = [];
+        if (!hasStatuses(event)) filters.statuses = [];
         return updatePreference(id, { ...(event_type ? { event_type } : {}), filters }, etag);
       }}
       onSaved={onSaved}
