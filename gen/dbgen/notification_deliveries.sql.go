@@ -276,19 +276,25 @@ func (q *Queries) InsertDeliveryJobs(ctx context.Context, arg InsertDeliveryJobs
 
 const InsertEmailJobs = `-- name: InsertEmailJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT $1::text, k.args, 'notifications', 2, 12, $2::jsonb
-FROM unnest($3::jsonb[]) AS k (args)
+SELECT $1::text, k.args, 'notifications', 2, $2, $3::jsonb
+FROM unnest($4::jsonb[]) AS k (args)
 `
 
 type InsertEmailJobsParams struct {
-	Kind     string
-	Metadata json.RawMessage
-	Args     []json.RawMessage
+	Kind        string
+	MaxAttempts int16
+	Metadata    json.RawMessage
+	Args        []json.RawMessage
 }
 
 // InsertEmailJobs enqueues e-mails beside those of channels. Not tenant-scoped: the queue belongs to no account.
 func (q *Queries) InsertEmailJobs(ctx context.Context, arg InsertEmailJobsParams) error {
-	_, err := q.db.Exec(ctx, InsertEmailJobs, arg.Kind, arg.Metadata, arg.Args)
+	_, err := q.db.Exec(ctx, InsertEmailJobs,
+		arg.Kind,
+		arg.MaxAttempts,
+		arg.Metadata,
+		arg.Args,
+	)
 	return err
 }
 

@@ -21,7 +21,7 @@ type adminEmailArgs struct {
 func (adminEmailArgs) Kind() string { return "send_admin_email" }
 
 type adminEmailWorker struct {
-	river.WorkerDefaults[adminEmailArgs]
+	emailRetries[adminEmailArgs]
 
 	worker *Worker
 }

@@ -28,7 +28,7 @@ type confirmationEmailArgs struct {
 func (confirmationEmailArgs) Kind() string { return "send_confirmation_email" }
 
 type confirmationEmailWorker struct {
-	river.WorkerDefaults[confirmationEmailArgs]
+	emailRetries[confirmationEmailArgs]
 
 	worker *Worker
 }

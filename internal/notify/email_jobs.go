@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
@@ -24,7 +25,18 @@ func enqueueEmails[T river.JobArgs](ctx context.Context, db *postgres.DB, jobs [
 	if err != nil {
 		return err
 	}
-	return postgres.Classify(db.InsertEmailJobs(ctx, dbgen.InsertEmailJobsParams{Kind: jobs[0].Kind(), Metadata: telemetry.JobMetadata(ctx), Args: args}))
+	return postgres.Classify(db.InsertEmailJobs(ctx, dbgen.InsertEmailJobsParams{
+		Kind: jobs[0].Kind(), MaxAttempts: int16(len(retrySchedule) + 1), Metadata: telemetry.JobMetadata(ctx), Args: args,
+	}))
+}
+
+// emailRetries are the defaults of a worker that sends e-mails: an unavailable mail server is retried as long as a channel is.
+type emailRetries[T river.JobArgs] struct{ river.WorkerDefaults[T] }
+
+// NextRetry returns when the next attempt is due.
+func (emailRetries[T]) NextRetry(job *river.Job[T]) time.Time {
+	delay, _ := nextDelay(job.Attempt, 0)
+	return time.Now().Add(delay)
 }
 
 func encodeAll[T any](jobs []T) ([]json.RawMessage, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/internal/notify"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -185,4 +186,20 @@ func TestRequestEmailsWithinQuota(t *testing.T) {
 	}, soon, soon/1000)
 	require.Len(t, mails.wait(t, 2), 2)
 	require.Equal(t, 1, r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND state = 'cancelled'"))
+}
+
+// TestRequestEmailsSurviveAnOutage lets the 13th attempt fail, after hours without the mail server: the next one is due as late as that of a channel.
+func TestRequestEmailsSurviveAnOutage(t *testing.T) {
+	t.Parallel()
+	mailer, err := notify.NewMailer("smtp://127.0.0.1:9?tls=none", "versioner@example.com")
+	require.NoError(t, err)
+	r := newRequested(t, testapi.WithMailer(mailer))
+	r.withAddresses(t, "qa")
+	r.api.Exec(t, `CREATE FUNCTION age() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.attempt := 12; RETURN NEW; END $$;
+		CREATE TRIGGER age BEFORE INSERT ON river_job FOR EACH ROW WHEN (NEW.kind = 'send_user_email') EXECUTE FUNCTION age()`)
+	path, _ := r.request(t, "r", "qa")
+	r.activate(t, path)
+	require.Eventually(t, func() bool { return r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND errors IS NOT NULL") == 1 }, soon, soon/1000)
+	require.Equal(t, 1, r.api.Count(t, `river_job WHERE kind = 'send_user_email' AND state = 'retryable' AND attempt = 13 AND max_attempts = 17
+		AND scheduled_at BETWEEN now() + interval '11 hours' AND now() + interval '13 hours'`))
 }

@@ -40,7 +40,7 @@ func EmailUsers(ctx context.Context, db *postgres.DB, accountID uuid.UUID, email
 }
 
 type userEmailWorker struct {
-	river.WorkerDefaults[userEmailArgs]
+	emailRetries[userEmailArgs]
 
 	worker *Worker
 }
