@@ -24,10 +24,11 @@ type deploymentRequestHandlers struct {
 	cursors     cursorCodec
 	changes     governance.Announcer
 	publicURL   string
+	hasMailer   bool
 }
 
 func (h deploymentRequestHandlers) requests(db *postgres.DB) requests.Requests {
-	return requests.Requests{DB: db, Changes: h.changes, PublicURL: h.publicURL}
+	return requests.Requests{DB: db, Changes: h.changes, PublicURL: h.publicURL, HasMailer: h.hasMailer}
 }
 
 func (h deploymentRequestHandlers) ListDeploymentRequests(ctx context.Context, req apigen.ListDeploymentRequestsRequestObject) (apigen.ListDeploymentRequestsResponseObject, error) {

@@ -184,7 +184,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		auditLogHandlers:                  auditLogHandlers{db: deps.DB, cursors: lists},
 		healthHandlers:                    healthHandlers{ready: deps.Ready, version: document.Info.Version},
 		docsHandlers:                      docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
-		deploymentRequestHandlers:         deploymentRequestHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes, publicURL: deps.Channels.PublicURL},
+		deploymentRequestHandlers:         deploymentRequestHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes, publicURL: deps.Channels.PublicURL, hasMailer: deps.Channels.Sender.Mail != nil},
 		deploymentRequestTemplateHandlers: deploymentRequestTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 	}, nil
 }

@@ -28,10 +28,14 @@ type adminEmailWorker struct {
 
 // Work sends an e-mail to one admin.
 func (w *adminEmailWorker) Work(ctx context.Context, job *river.Job[adminEmailArgs]) error {
+	to, err := w.worker.addressOf(ctx, job.Args.AccountID, job.Args.UserID)
+	if err != nil {
+		return err
+	}
 	message := payload{Text: job.Args.Text}.email(eventChannelDisabled)
 	message.Text = job.Args.Details
 	message.Footer = "Versioner sends this to the admins of an account."
-	return w.worker.emailUser(ctx, job.Args.AccountID, job.Args.UserID, job.ID, message)
+	return w.worker.sendEmail(ctx, job.Args.UserID, job.ID, to, message)
 }
 
 // EmailAdmins sends an e-mail to each of an account's admins, by jobs of the transaction. The first text is the subject.

@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/telemetry"
 )
@@ -51,17 +52,17 @@ func encodeAll[T any](jobs []T) ([]json.RawMessage, error) {
 	return encoded, nil
 }
 
-// emailUser sends an e-mail to a user, for a job.
-func (w *Worker) emailUser(ctx context.Context, accountID, userID uuid.UUID, jobID int64, message email) error {
+// addressOf returns the address of a user that a job sends an e-mail to.
+func (w *Worker) addressOf(ctx context.Context, accountID, userID uuid.UUID) ([]string, error) {
 	user, err := w.db.GetUser(ctx, dbgen.GetUserParams{AccountID: accountID, ID: userID})
-	if err != nil {
-		return postgres.Classify(err)
+	if err = postgres.Classify(err); err != nil && !apperr.Is(err, apperr.NotFound) {
+		return nil, err
 	}
 	to, err := parseRecipients(user.Email)
 	if err != nil || w.sender.Mail == nil {
-		return river.JobCancel(errors.New("user has no valid e-mail address, or e-mail is not configured")) //nolint:wrapcheck // an instruction to the queue
+		return nil, river.JobCancel(errors.New("user has no valid e-mail address, or e-mail is not configured")) //nolint:wrapcheck // an instruction to the queue
 	}
-	return w.sendEmail(ctx, userID, jobID, to, message)
+	return to, nil
 }
 
 // sendEmail makes one attempt of a job. All attempts have the same Message-ID, which the identifier of the user or channel makes unlike those of

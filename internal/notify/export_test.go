@@ -24,7 +24,8 @@ func FanOut(ctx context.Context, db *postgres.DB, args ingest.FanOutArgs) error 
 
 // FanOutWithin runs a fan-out job under a daily quota.
 func FanOutWithin(ctx context.Context, db *postgres.DB, deliveriesPerDay int, args ingest.FanOutArgs) error {
-	return (&fanOutWorker{db: db, logger: slog.New(slog.DiscardHandler), deliveriesPerDay: deliveriesPerDay, hasEmail: true}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
+	quota := deliveryQuota{perDay: deliveriesPerDay, hasEmail: true, logger: slog.New(slog.DiscardHandler)}
+	return (&fanOutWorker{db: db, quota: quota}).Work(ctx, &river.Job[ingest.FanOutArgs]{JobRow: &rivertype.JobRow{}, Args: args})
 }
 
 // DeliverArgs is a job.

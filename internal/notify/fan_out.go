@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -26,10 +25,8 @@ const maxErrorText = 4000
 type fanOutWorker struct {
 	river.WorkerDefaults[ingest.FanOutArgs]
 
-	db               *postgres.DB
-	logger           *slog.Logger
-	deliveriesPerDay int
-	hasEmail         bool
+	db    *postgres.DB
+	quota deliveryQuota
 }
 
 // Work matches the events with the preferences of their accounts, account by account. One that fails does not keep the others
@@ -80,13 +77,8 @@ func (w *fanOutWorker) insert(ctx context.Context, account uuid.UUID, params dbg
 		if err != nil || len(inserted) == 0 {
 			return postgres.Classify(err)
 		}
-		if granted, err = reserve(ctx, db, account, usageDelivery, len(inserted), w.deliveriesPerDay); err != nil {
+		if granted, err = w.quota.reserve(ctx, db, account, len(inserted)); err != nil {
 			return err
-		}
-		if granted.isFirst && w.hasEmail {
-			if err := enqueueAdminEmails(ctx, db, account, quotaText(granted.limit)); err != nil {
-				return err
-			}
 		}
 		if err := cancelOverQuota(ctx, db, account, inserted[granted.allowed:]); err != nil {
 			return err
@@ -97,8 +89,8 @@ func (w *fanOutWorker) insert(ctx context.Context, account uuid.UUID, params dbg
 		}
 		return enqueue(ctx, db, jobs...)
 	})
-	if err == nil && granted.isFirst {
-		w.logger.WarnContext(ctx, "account reached its daily quota of notifications", "account_id", account, "quota", granted.limit)
+	if err == nil {
+		w.quota.warn(ctx, account, granted)
 	}
 	return postgres.Classify(err)
 }

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,6 +49,29 @@ func reserve(ctx context.Context, db *postgres.DB, accountID uuid.UUID, kind str
 		limit = int(*usage.DeliveriesPerDay)
 	}
 	return grantOf(usage.Used, amount, limit), nil
+}
+
+// deliveryQuota bounds the notifications that an account sends in a day.
+type deliveryQuota struct {
+	perDay   int
+	hasEmail bool
+	logger   *slog.Logger
+}
+
+// reserve adds deliveries to an account's usage of the day. The account's admins get an e-mail when they are the first that exceed the quota.
+func (q deliveryQuota) reserve(ctx context.Context, db *postgres.DB, account uuid.UUID, amount int) (grant, error) {
+	granted, err := reserve(ctx, db, account, usageDelivery, amount, q.perDay)
+	if err == nil && granted.isFirst && q.hasEmail {
+		err = enqueueAdminEmails(ctx, db, account, quotaText(granted.limit))
+	}
+	return granted, err
+}
+
+// warn logs the first excess of a day, after its transaction.
+func (q deliveryQuota) warn(ctx context.Context, account uuid.UUID, granted grant) {
+	if granted.isFirst {
+		q.logger.WarnContext(ctx, "account reached its daily quota of notifications", "account_id", account, "quota", granted.limit)
+	}
 }
 
 // reserveOrReject is reserve for a request of a user: it rejects what exceeds the quota.

@@ -33,6 +33,14 @@ func (r requested) recipients(t *testing.T) []string {
 	return strings.Fields(roles)
 }
 
+// noMailServer sends e-mails to a server that does not exist.
+func noMailServer(t *testing.T) *notify.Mailer {
+	t.Helper()
+	mailer, err := notify.NewMailer("smtp://127.0.0.1:9?tls=none", "versioner@example.com")
+	require.NoError(t, err)
+	return mailer
+}
+
 // TestApprovalRecipients asks the users who may decide, by the type of the slot, the role of the requester, and the setting. It has no mail server:
 // the jobs are read.
 func TestApprovalRecipients(t *testing.T) {
@@ -42,7 +50,7 @@ func TestApprovalRecipients(t *testing.T) {
 		"security": {"admin", "release_manager", "security"}, "code_review": {"admin", "developer", "release_manager"},
 		"compliance": {"admin", "compliance", "release_manager"}, "release_manager": {"admin", "release_manager"},
 	}
-	api := testapi.New(t)
+	api := testapi.New(t, testapi.WithMailer(noMailServer(t)))
 	event := deploy(t, api, nil)
 	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
 	r.withAddresses(t, "admin", "release_manager", "product", "developer", "sre", "qa", "security", "compliance", "billing", "viewer")
@@ -90,7 +98,7 @@ func TestApprovalRecipients(t *testing.T) {
 // TestApproverEmailsAreBounded activates a request that more than 50 users may approve: of each role those are asked who were seen last.
 func TestApproverEmailsAreBounded(t *testing.T) {
 	t.Parallel()
-	api := testapi.New(t)
+	api := testapi.New(t, testapi.WithMailer(noMailServer(t)))
 	event := deploy(t, api, nil)
 	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
 	r.withAddresses(t, "product", "security")
@@ -186,20 +194,61 @@ func TestRequestEmailsWithinQuota(t *testing.T) {
 	}, soon, soon/1000)
 	require.Len(t, mails.wait(t, 2), 2)
 	require.Equal(t, 1, r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND state = 'cancelled'"))
+	require.Eventually(t, func() bool {
+		return strings.Count(api.Logs.String(), "account reached its daily quota of notifications") == 1
+	}, soon, soon/1000)
+}
+
+// TestUnsentRequestEmailsDoNotCount neither enqueues e-mails on a server that sends none, nor counts one to a user without an address.
+func TestUnsentRequestEmailsDoNotCount(t *testing.T) {
+	t.Parallel()
+	silent := newRequested(t)
+	silent.withAddresses(t, "qa")
+	path, _ := silent.request(t, "r", "qa")
+	silent.activate(t, path)
+	require.Zero(t, silent.api.Count(t, "river_job WHERE kind = 'send_user_email'"))
+
+	api := testapi.New(t, testapi.WithMailer(noMailServer(t)), testapi.WithWork())
+	event := deploy(t, api, nil)
+	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
+	path, _ = r.request(t, "r", "qa")
+	r.activate(t, path)
+	r.as(t, "qa", http.MethodPost, r.slot(t, path, "qa")+"/approve", `{"activation":1}`)
+	require.Eventually(t, func() bool {
+		return api.Count(t, "river_job WHERE kind = 'send_user_email' AND state = 'cancelled'") == 1
+	}, soon, soon/1000)
+	require.Zero(t, api.Count(t, "notification_usage WHERE kind = 'delivery'"))
+}
+
+// TestFailedCountOfRequestEmail sends an e-mail after it is counted, also if that fails at first.
+func TestFailedCountOfRequestEmail(t *testing.T) {
+	t.Parallel()
+	mails := newMailServer(t)
+	api := testapi.New(t, testapi.WithMailer(mails.mailer(t)), testapi.WithWork())
+	event := deploy(t, api, nil)
+	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
+	r.withAddresses(t, "qa")
+	api.Exec(t, "ALTER TABLE notification_usage ADD CONSTRAINT broken CHECK (false)")
+	path, _ := r.request(t, "r", "qa")
+	r.activate(t, path)
+	require.Eventually(t, func() bool { return strings.Contains(api.Logs.String(), "failed to prepare an e-mail") }, soon, soon/1000)
+	api.Exec(t, "ALTER TABLE notification_usage DROP CONSTRAINT broken")
+	mails.wait(t, 1)
+	require.Equal(t, 1, api.Count(t, "notification_usage WHERE kind = 'delivery' AND used = 1"))
 }
 
 // TestRequestEmailsSurviveAnOutage lets the 13th attempt fail, after hours without the mail server: the next one is due as late as that of a channel.
 func TestRequestEmailsSurviveAnOutage(t *testing.T) {
 	t.Parallel()
-	mailer, err := notify.NewMailer("smtp://127.0.0.1:9?tls=none", "versioner@example.com")
-	require.NoError(t, err)
-	r := newRequested(t, testapi.WithMailer(mailer))
+	r := newRequested(t, testapi.WithMailer(noMailServer(t)))
 	r.withAddresses(t, "qa")
 	r.api.Exec(t, `CREATE FUNCTION age() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.attempt := 12; RETURN NEW; END $$;
 		CREATE TRIGGER age BEFORE INSERT ON river_job FOR EACH ROW WHEN (NEW.kind = 'send_user_email') EXECUTE FUNCTION age()`)
 	path, _ := r.request(t, "r", "qa")
 	r.activate(t, path)
-	require.Eventually(t, func() bool { return r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND errors IS NOT NULL") == 1 }, soon, soon/1000)
+	require.Eventually(t, func() bool {
+		return r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND errors IS NOT NULL") == 1
+	}, soon, soon/1000)
 	require.Equal(t, 1, r.api.Count(t, `river_job WHERE kind = 'send_user_email' AND state = 'retryable' AND attempt = 13 AND max_attempts = 17
 		AND scheduled_at BETWEEN now() + interval '11 hours' AND now() + interval '13 hours'`))
 }

@@ -168,7 +168,7 @@ func TestDeploymentRequestFilters(t *testing.T) {
 // TestNoEventOfWhatIsRolledBack changes requests in transactions that fail at their end: neither webhooks nor e-mails are enqueued.
 func TestNoEventOfWhatIsRolledBack(t *testing.T) {
 	t.Parallel()
-	r := newRequested(t)
+	r := newRequested(t, testapi.WithMailer(noMailServer(t)))
 	r.withAddresses(t, "qa")
 	path, _ := r.request(t, "r", "qa")
 	r.as(t, "product", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))

@@ -12,7 +12,7 @@ import (
 // lasted for about three days.
 //
 //nolint:gochecknoglobals // a constant table
-var retrySchedule = []time.Duration{
+var retrySchedule = [...]time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second,
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 4 * time.Hour, 8 * time.Hour,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
+	"github.com/tidwall/gjson"
 
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
@@ -45,34 +46,39 @@ type userEmailWorker struct {
 	worker *Worker
 }
 
-// Work sends an e-mail to a user, within the account's quota.
+// Work sends an e-mail to a user, within the account's quota. It counts once: what fails before that is no attempt.
 func (w *userEmailWorker) Work(ctx context.Context, job *river.Job[userEmailArgs]) error {
 	args := job.Args.Email
-	if job.Attempt == 1 {
-		allowed, err := w.reserve(ctx, job.Args.AccountID)
-		if err != nil {
-			return err
-		}
-		if !allowed {
-			return river.JobCancel(errors.New("daily quota of notifications reached")) //nolint:wrapcheck // an instruction to the queue
-		}
+	to, err := w.worker.addressOf(ctx, job.Args.AccountID, args.UserID)
+	if err == nil && job.Attempt == 1 {
+		err = w.count(ctx, job.Args.AccountID)
+	}
+	var cancelled *river.JobCancelError
+	if err != nil && job.Attempt == 1 && !errors.As(err, &cancelled) {
+		w.worker.logger.WarnContext(ctx, "failed to prepare an e-mail", "account_id", job.Args.AccountID, "error", err)
+		return river.JobSnooze(snoozeDuration(gjson.GetBytes(job.Metadata, "snoozes").Int())) //nolint:wrapcheck // an instruction to the queue
+	}
+	if err != nil {
+		return err
 	}
 	message := payload{Text: args.Subject, Lines: args.Lines, SourceURL: args.URL, URLLabel: args.URLLabel}.email("")
 	message.Footer = args.Footer
-	return w.worker.emailUser(ctx, job.Args.AccountID, args.UserID, job.ID, message)
+	return w.worker.sendEmail(ctx, args.UserID, job.ID, to, message)
 }
 
-func (w *userEmailWorker) reserve(ctx context.Context, accountID uuid.UUID) (allowed bool, err error) {
-	err = w.worker.db.WithTx(ctx, func(db *postgres.DB) error {
-		granted, err := reserve(ctx, db, accountID, usageDelivery, 1, w.worker.deliveriesPerDay)
-		if err != nil {
-			return err
-		}
-		allowed = granted.allowed == 1
-		if !granted.isFirst {
-			return nil
-		}
-		return enqueueAdminEmails(ctx, db, accountID, quotaText(granted.limit))
+// count adds an e-mail to the account's usage of the day, or cancels its job.
+func (w *userEmailWorker) count(ctx context.Context, accountID uuid.UUID) error {
+	var granted grant
+	err := w.worker.db.WithTx(ctx, func(db *postgres.DB) (err error) {
+		granted, err = w.worker.quota.reserve(ctx, db, accountID, 1)
+		return err
 	})
-	return allowed, postgres.Classify(err)
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	w.worker.quota.warn(ctx, accountID, granted)
+	if granted.allowed == 0 {
+		return river.JobCancel(errors.New("daily quota of notifications reached")) //nolint:wrapcheck // an instruction to the queue
+	}
+	return nil
 }

@@ -30,22 +30,23 @@ type Worker struct {
 	metrics *telemetry.Metrics
 	limiter *channelLimiter
 
-	deliveriesPerDay int
-	publicURL        string
+	quota     deliveryQuota
+	publicURL string
 }
 
 // NewWorker returns a worker for the queue of that database.
 func NewWorker(pool *postgres.Pool, channels Channels, logger *slog.Logger, metrics *telemetry.Metrics) *Worker {
 	return &Worker{
 		db: pool.DB, keys: channels.Keys, sender: channels.Sender, logger: logger, metrics: metrics, limiter: newChannelLimiter(),
-		deliveriesPerDay: channels.DeliveriesPerDay, publicURL: channels.PublicURL,
+		quota:     deliveryQuota{perDay: channels.DeliveriesPerDay, hasEmail: channels.Sender.Mail != nil, logger: logger},
+		publicURL: channels.PublicURL,
 	}
 }
 
 // Kinds returns the kinds of jobs that the worker runs.
 func (w *Worker) Kinds() *river.Workers {
 	kinds := river.NewWorkers()
-	river.AddWorker(kinds, &fanOutWorker{db: w.db, logger: w.logger, deliveriesPerDay: w.deliveriesPerDay, hasEmail: w.sender.Mail != nil})
+	river.AddWorker(kinds, &fanOutWorker{db: w.db, quota: w.quota})
 	river.AddWorker(kinds, &deliverWorker{worker: w})
 	river.AddWorker(kinds, &adminEmailWorker{worker: w})
 	river.AddWorker(kinds, &userEmailWorker{worker: w})

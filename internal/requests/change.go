@@ -23,12 +23,14 @@ type Requests struct {
 	DB        *postgres.DB
 	Changes   governance.Announcer
 	PublicURL string // of the server, without a slash at its end, for links in notifications; empty: they are paths
+	HasMailer bool   // users get e-mails
 }
 
 // change is a request that a transaction has locked, and what is stored and recorded of it at the end.
 type change struct {
 	db        *postgres.DB
 	publicURL string
+	hasMailer bool
 	settings  dbgen.GovernanceState
 	actor     governance.Actor // without a name for the server
 	now       time.Time
@@ -58,7 +60,7 @@ func (r Requests) change(ctx context.Context, target etag.Ref, actor governance.
 		if err != nil {
 			return err
 		}
-		c.publicURL = r.PublicURL
+		c.publicURL, c.hasMailer = r.PublicURL, r.HasMailer
 		before, members := c.row, c.members()
 		if err := fn(c); err != nil || c.entry.action == "" {
 			return err

@@ -18,10 +18,10 @@ import (
 // maxApproverEmails is how many users are asked to approve a request.
 const maxApproverEmails = 50
 
-// email sends e-mails about the event of a notification, unless the settings of the account turn them off: an activation to the users who may
+// email sends e-mails about the event of a notification, unless the server has no mailer or the settings of the account turn them off: an activation to the users who may
 // decide about an open slot, and a decision to the user who created the request, unless it is their own.
 func (c *change) email(ctx context.Context, notification ingest.ChangeNotice) error {
-	if !c.settings.ApprovalMails {
+	if !c.hasMailer || !c.settings.ApprovalMails {
 		return nil
 	}
 	email := notify.UserEmail{

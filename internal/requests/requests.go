@@ -91,7 +91,7 @@ func (r Requests) Create(ctx context.Context, accountID uuid.UUID, request New, 
 		return id, err
 	}
 	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
-		c := &change{db: db, publicURL: r.PublicURL, actor: actor, now: now, entry: entry{action: "create"}}
+		c := &change{db: db, publicURL: r.PublicURL, hasMailer: r.HasMailer, actor: actor, now: now, entry: entry{action: "create"}}
 		c.row, err = db.CreateDeploymentRequest(ctx, dbgen.CreateDeploymentRequestParams{
 			AccountID: accountID, ID: uuid.Must(uuid.NewV7()), Name: request.Name, Description: request.Description, Gate: request.Gate,
 			CreatedBy: actor.ID, CreatedByName: actor.Name, Now: now,
