@@ -152,7 +152,11 @@ func TestRevocationReachesCachedKeys(t *testing.T) {
 	pool := testdb.Open(t)
 	administrator, server := newKeys(t, pool), newKeys(t, pool)
 	run(t, server)
-	created := make([]string, 100)
+	count := 100
+	if testing.Short() {
+		count = 25
+	}
+	created := make([]string, count)
 	for i := range created {
 		created[i] = create(t, administrator, "acme", apikeys.NewKey{Name: "ci"})
 	}

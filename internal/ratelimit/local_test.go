@@ -82,8 +82,11 @@ func pauses(random *rand.Rand) []time.Duration {
 
 func TestAgainstAnExactLog(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 10_000 {
+	random, traces := rand.New(rand.NewPCG(1, 2)), 10_000
+	if testing.Short() {
+		traces = 500
+	}
+	for range traces {
 		follow(t, 1+random.IntN(50), pauses(random))
 	}
 }
