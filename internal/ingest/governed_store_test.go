@@ -47,7 +47,7 @@ func governedOn(t *testing.T, f *fixture) *governedFixture {
 	one := *f
 	g := &governedFixture{fixture: &one, cache: governance.NewCache(owner, slog.New(slog.DiscardHandler)), ahead: &atomic.Int64{}}
 	clock := func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
-	g.recorder = ingest.NewRecorder(pool, quota.Limits{}, g.cache, clock, telemetry.Telemetry{})
+	g.pool, g.recorder = pool, ingest.NewRecorder(pool, quota.Limits{}, g.cache, clock, telemetry.Telemetry{})
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { g.recorder.Run(ctx) })
