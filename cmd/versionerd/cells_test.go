@@ -205,7 +205,7 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 
 	_, err := connect(t, one.database.DSN()).Exec(t.Context(), `INSERT INTO river_job (kind, args, queue, priority, max_attempts, state, scheduled_at)
 		SELECT k.kind, jsonb_build_object('account_id', a.id), k.queue, 1, 1000, 'scheduled', now() + interval '4 hours'
-		FROM accounts AS a, (VALUES ('expire_break_glass_grant', 'notifications'), ('observe_deployments', 'observations')) AS k (kind, queue)
+		FROM accounts AS a, (VALUES ('expire_break_glass_grant', 'notifications'), ('observe_deployments', 'observations'), ('send_user_email', 'emails')) AS k (kind, queue)
 		WHERE a.slug = 'acme'`)
 	require.NoError(t, err)
 
@@ -251,7 +251,9 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	require.Zero(t, jobs(one, "notifications"), "the source delivers nothing of the account any more")
 	require.NotZero(t, jobs(two, "notifications"))
 	require.Zero(t, jobs(one, "observations"))
+	require.Zero(t, jobs(one, "emails"))
 	require.Equal(t, 1, jobs(two, "observations"))
+	require.Equal(t, 1, jobs(two, "emails"))
 	status, _ = post(one.server.url, key, someEvent())
 	require.Equal(t, http.StatusServiceUnavailable, status, "the source keeps the lock")
 	status, _ = request(t, http.MethodGet, one.server.url+"/products/", token)
@@ -261,6 +263,7 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	require.Eventually(t, func() bool { status, _ := post(one.server.url, key, someEvent()); return status == http.StatusOK }, 5*time.Second, 50*time.Millisecond)
 	require.NotZero(t, jobs(one, "notifications"))
 	require.Equal(t, 1, jobs(one, "observations"))
+	require.Equal(t, 1, jobs(one, "emails"))
 	_, stderr, err = call(t, one.env, "account", "export", "--account", "missing", "--to", file)
 	require.Error(t, err)
 	require.Contains(t, stderr, `there is no account "missing"`)

@@ -47,7 +47,7 @@ FROM unnest(@args::jsonb[]) AS k (args);
 -- InsertEmailJobs enqueues e-mails beside those of channels. Not tenant-scoped: the queue belongs to no account.
 -- name: InsertEmailJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT @kind::text, k.args, 'notifications', 2, @max_attempts, @metadata::jsonb
+SELECT @kind::text, k.args, @queue::text, 2, @max_attempts, @metadata::jsonb
 FROM unnest(@args::jsonb[]) AS k (args);
 
 -- ListAdminsWithEmail returns the account's admins that have an e-mail address.

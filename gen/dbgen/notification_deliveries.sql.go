@@ -276,12 +276,13 @@ func (q *Queries) InsertDeliveryJobs(ctx context.Context, arg InsertDeliveryJobs
 
 const InsertEmailJobs = `-- name: InsertEmailJobs :exec
 INSERT INTO river_job (kind, args, queue, priority, max_attempts, metadata)
-SELECT $1::text, k.args, 'notifications', 2, $2, $3::jsonb
-FROM unnest($4::jsonb[]) AS k (args)
+SELECT $1::text, k.args, $2::text, 2, $3, $4::jsonb
+FROM unnest($5::jsonb[]) AS k (args)
 `
 
 type InsertEmailJobsParams struct {
 	Kind        string
+	Queue       string
 	MaxAttempts int16
 	Metadata    json.RawMessage
 	Args        []json.RawMessage
@@ -291,6 +292,7 @@ type InsertEmailJobsParams struct {
 func (q *Queries) InsertEmailJobs(ctx context.Context, arg InsertEmailJobsParams) error {
 	_, err := q.db.Exec(ctx, InsertEmailJobs,
 		arg.Kind,
+		arg.Queue,
 		arg.MaxAttempts,
 		arg.Metadata,
 		arg.Args,

@@ -27,7 +27,7 @@ const (
 )
 
 // workQueues have the jobs of accounts.
-var workQueues = []string{ingest.JobQueue, ingest.ObserveQueue} //nolint:gochecknoglobals // a constant list
+var workQueues = []string{ingest.JobQueue, ingest.ObserveQueue, ingest.EmailQueue} //nolint:gochecknoglobals // a constant list
 
 // stays lists tables whose rows are not moved. Sessions: their cookies belong to the host name of the cell, and users sign in at the other one.
 var stays = []string{"user_sessions"} //nolint:gochecknoglobals // a constant table

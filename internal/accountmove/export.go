@@ -80,8 +80,10 @@ func Abandon(ctx context.Context, source Source) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	const release = "UPDATE river_job SET queue = CASE WHEN kind = $2 THEN $3 ELSE $4 END WHERE queue = $5 AND args ->> 'account_id' = $1"
-	if _, err := conn.Exec(ctx, release, source.Account.String(), ingest.ObserveArgs{}.Kind(), ingest.ObserveQueue, ingest.JobQueue, heldQueue); err != nil {
+	const release = "UPDATE river_job SET queue = CASE kind WHEN $2 THEN $3 WHEN $4 THEN $5 ELSE $6 END WHERE queue = $7 AND args ->> 'account_id' = $1"
+	_, err = conn.Exec(ctx, release, source.Account.String(), ingest.ObserveArgs{}.Kind(), ingest.ObserveQueue, ingest.UserEmailKind, ingest.EmailQueue,
+		ingest.JobQueue, heldQueue)
+	if err != nil {
 		return fmt.Errorf("release the jobs of the account: %w", err)
 	}
 	return source.Unlock(ctx)

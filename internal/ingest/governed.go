@@ -75,14 +75,22 @@ func (ObserveArgs) Kind() string { return observeKind }
 const (
 	JobQueue     = "notifications"
 	ObserveQueue = "observations" // of the jobs that may take seconds: one at a time on a server
+	EmailQueue   = "emails"       // of those that send an e-mail to a user: a few at a time on a server
 )
+
+// UserEmailKind is the kind of the jobs that send an e-mail to a user.
+const UserEmailKind = "send_user_email"
 
 // QueueOf returns the queue of a kind of jobs.
 func QueueOf(kind string) string {
-	if kind == observeKind {
+	switch kind {
+	case observeKind:
 		return ObserveQueue
+	case UserEmailKind:
+		return EmailQueue
+	default:
+		return JobQueue
 	}
-	return JobQueue
 }
 
 // ObservedDeployment is a deployment that was reported at its end only.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/apperr"
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/telemetry"
 )
@@ -27,7 +28,7 @@ func enqueueEmails[T river.JobArgs](ctx context.Context, db *postgres.DB, jobs [
 		return err
 	}
 	return postgres.Classify(db.InsertEmailJobs(ctx, dbgen.InsertEmailJobsParams{
-		Kind: jobs[0].Kind(), MaxAttempts: int16(len(retrySchedule) + 1), Metadata: telemetry.JobMetadata(ctx), Args: args,
+		Kind: jobs[0].Kind(), Queue: ingest.QueueOf(jobs[0].Kind()), MaxAttempts: int16(len(retrySchedule) + 1), Metadata: telemetry.JobMetadata(ctx), Args: args,
 	}))
 }
 

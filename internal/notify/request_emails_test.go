@@ -252,3 +252,26 @@ func TestRequestEmailsSurviveAnOutage(t *testing.T) {
 	require.Equal(t, 1, r.api.Count(t, `river_job WHERE kind = 'send_user_email' AND state = 'retryable' AND attempt = 13 AND max_attempts = 17
 		AND scheduled_at BETWEEN now() + interval '11 hours' AND now() + interval '13 hours'`))
 }
+
+// TestRequestEmailsAreSentAFewAtATime activates a request of 20 approvers on a slow mail server.
+func TestRequestEmailsAreSentAFewAtATime(t *testing.T) {
+	t.Parallel()
+	mails := newMailServer(t)
+	answer := make(chan struct{})
+	defer close(answer)
+	mails.rejectRecipient = func(string) error {
+		<-answer
+		return nil
+	}
+	r := newRequested(t, testapi.WithMailer(mails.mailer(t)))
+	r.withAddresses(t, "qa")
+	r.api.Exec(t, `INSERT INTO users (account_id, id, subject, name, email, claimed_role, created_at, last_seen_at)
+		SELECT account_id, gen_random_uuid(), 'qa ' || n, 'qa ' || n, 'qa' || n || '@example.com', 'qa', now(), now()
+		FROM users, generate_series(1, 19) AS n WHERE claimed_role = 'qa'`)
+	path, _ := r.request(t, "r", "qa")
+	r.activate(t, path)
+	const running = "river_job WHERE kind = 'send_user_email' AND state = 'running'"
+	require.Eventually(t, func() bool { return r.api.Count(t, running) >= 4 }, soon, soon/1000)
+	require.Equal(t, 4, r.api.Count(t, running))
+	require.Equal(t, 16, r.api.Count(t, "river_job WHERE kind = 'send_user_email' AND state = 'available'"))
+}

@@ -29,7 +29,7 @@ type userEmailArgs struct {
 }
 
 // Kind is the name in the queue.
-func (userEmailArgs) Kind() string { return "send_user_email" }
+func (userEmailArgs) Kind() string { return ingest.UserEmailKind }
 
 // EmailUsers sends e-mails to users of an account, by jobs of the transaction. They count towards the daily quota of notifications.
 func EmailUsers(ctx context.Context, db *postgres.DB, accountID uuid.UUID, emails []UserEmail) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/keyring"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/telemetry"
@@ -16,6 +17,9 @@ const (
 
 	// maxWorkers is how many jobs one process runs concurrently. Most of them wait for a receiver.
 	maxWorkers = 256
+
+	// maxEmailWorkers is how many e-mails to users one process sends concurrently.
+	maxEmailWorkers = channelConcurrency
 
 	pollInterval  = 100 * time.Millisecond // a notification waits for two polls: of its fan-out job and of its delivery
 	fetchCooldown = 50 * time.Millisecond
@@ -54,7 +58,10 @@ func (w *Worker) Kinds() *river.Workers {
 	return kinds
 }
 
-// Queues returns the queue of notifications.
+// Queues returns the queue of notifications, and that of e-mails to users.
 func Queues() map[string]river.QueueConfig {
-	return map[string]river.QueueConfig{queue: {MaxWorkers: maxWorkers, FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown}}
+	return map[string]river.QueueConfig{
+		queue:             {MaxWorkers: maxWorkers, FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown},
+		ingest.EmailQueue: {MaxWorkers: maxEmailWorkers, FetchPollInterval: pollInterval, FetchCooldown: fetchCooldown},
+	}
 }
