@@ -463,6 +463,34 @@ describe("deployment requests", suite, () => {
     });
   });
 
+  test("the form of a new request stays while another user creates the first template", () =>
+    visit(browser, server, "/deployment-requests", { token: developer }, async (page) => {
+      const template = {
+        id: environment,
+        name: "The first",
+        environment_ids: [],
+        approvals: [],
+        steps: [],
+        gate: false,
+      };
+      let items = [];
+      const isPoll = /deployment-request-templates\/\?/;
+      await page.route(isPoll, (route) => route.fulfill({ json: { items, next_cursor: null } }));
+      await page.clock.install();
+      await page.getByRole("button", { name: "New request" }).click();
+      await dialog(page).getByLabel("Name").fill("Typed before");
+      items = [template];
+      const answered = page.waitForResponse(isPoll);
+      await page.clock.runFor(6_000);
+      await (await answered).finished();
+      await page.clock.runFor(1_000);
+      assert.equal(await dialog(page).getByLabel("Name").inputValue(), "Typed before");
+      await dialog(page).getByRole("button", { name: "Cancel" }).click();
+      await page.getByRole("button", { name: "Discard" }).click();
+      await page.getByRole("button", { name: "New request" }).click();
+      await dialog(page).getByLabel("Template").selectOption("The first");
+    }));
+
   test("waiting for me: requests with an open approval that the role may give, and the user has not made", async () => {
     await newRequest("Waits for QA");
     await newRequest("Waits for security", { approvals: [{ approval_type: "security" }] });

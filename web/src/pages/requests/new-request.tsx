@@ -13,7 +13,7 @@ import {
 import { Dialog } from "../../components/dialog";
 import { SelectField } from "../../components/field";
 import { Name } from "../../components/name";
-import { WhenLoaded } from "../../components/states";
+import { SkeletonRows, WhenLoaded } from "../../components/states";
 import { CreateDialog } from "../../forms/create-dialog";
 import { FormDialog } from "../../forms/form-dialog";
 import { NEW_FIELDS, newBody, newValues, type RequestValues } from "./request-form";
@@ -23,19 +23,22 @@ const TITLE = "New deployment request";
 /** Creates a draft, and asks first which template it is copied from if the account has some. */
 export function NewRequest({ onClose }: { onClose: () => void }) {
   const query = useQuery(requestTemplatesQuery);
+  const [templates, setTemplates] = useState<readonly DeploymentRequestTemplate[] | null>(null);
   const [choice, setChoice] = useState<{ from: NamedTemplate | null } | null>(null);
+  // Later polls change neither the choice nor the form; what an earlier page has read may be old.
+  if (!templates && query.data && !query.isFetching) setTemplates(query.data);
   if (choice) return <RequestForm from={choice.from} onClose={onClose} />;
-  if (!query.data) {
+  if (!templates) {
     return (
       <Dialog title={TITLE} onClose={onClose}>
         <WhenLoaded query={query} skeletons={4}>
-          {() => null}
+          {() => <SkeletonRows rows={4} />}
         </WhenLoaded>
       </Dialog>
     );
   }
-  if (query.data.length === 0) return <RequestForm from={null} onClose={onClose} />;
-  return <TemplateChoice templates={query.data} onChoice={(from) => setChoice({ from })} onClose={onClose} />;
+  if (templates.length === 0) return <RequestForm from={null} onClose={onClose} />;
+  return <TemplateChoice templates={templates} onChoice={(from) => setChoice({ from })} onClose={onClose} />;
 }
 
 interface TemplateChoiceProps {
