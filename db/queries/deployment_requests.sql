@@ -72,6 +72,28 @@ JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id
 WHERE x.account_id = @account_id AND x.request_id = ANY (@requests::uuid[])
 ORDER BY x.request_id, e.name, e.id;
 
+-- ListNamesOfRequestProducts returns the products of a request with every name, deleted ones with their last name.
+-- name: ListNamesOfRequestProducts :many
+SELECT p.id, p.name FROM deployment_request_versions AS x
+JOIN products AS p ON p.account_id = @account_id AND p.id = x.product_id
+WHERE x.account_id = @account_id AND x.request_id = @request_id
+UNION
+SELECT n.product_id, n.name FROM deployment_request_versions AS x
+JOIN product_names AS n ON n.account_id = @account_id AND n.product_id = x.product_id
+WHERE x.account_id = @account_id AND x.request_id = @request_id
+ORDER BY id, name;
+
+-- ListNamesOfRequestEnvironments returns the environments of a request with every name, deleted ones with their last name.
+-- name: ListNamesOfRequestEnvironments :many
+SELECT e.id, e.name FROM deployment_request_environments AS x
+JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id
+WHERE x.account_id = @account_id AND x.request_id = @request_id
+UNION
+SELECT n.environment_id, n.name FROM deployment_request_environments AS x
+JOIN environment_names AS n ON n.account_id = @account_id AND n.environment_id = x.environment_id
+WHERE x.account_id = @account_id AND x.request_id = @request_id
+ORDER BY id, name;
+
 -- AddRequestEnvironments adds environments that the request does not have.
 -- name: AddRequestEnvironments :exec
 INSERT INTO deployment_request_environments (account_id, request_id, environment_id)

@@ -348,6 +348,90 @@ func (q *Queries) ListDeploymentRequests(ctx context.Context, arg ListDeployment
 	return items, nil
 }
 
+const ListNamesOfRequestEnvironments = `-- name: ListNamesOfRequestEnvironments :many
+SELECT e.id, e.name FROM deployment_request_environments AS x
+JOIN environments AS e ON e.account_id = $1 AND e.id = x.environment_id
+WHERE x.account_id = $1 AND x.request_id = $2
+UNION
+SELECT n.environment_id, n.name FROM deployment_request_environments AS x
+JOIN environment_names AS n ON n.account_id = $1 AND n.environment_id = x.environment_id
+WHERE x.account_id = $1 AND x.request_id = $2
+ORDER BY id, name
+`
+
+type ListNamesOfRequestEnvironmentsParams struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+}
+
+type ListNamesOfRequestEnvironmentsRow struct {
+	ID   uuid.UUID
+	Name string
+}
+
+// ListNamesOfRequestEnvironments returns the environments of a request with every name, deleted ones with their last name.
+func (q *Queries) ListNamesOfRequestEnvironments(ctx context.Context, arg ListNamesOfRequestEnvironmentsParams) ([]ListNamesOfRequestEnvironmentsRow, error) {
+	rows, err := q.db.Query(ctx, ListNamesOfRequestEnvironments, arg.AccountID, arg.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListNamesOfRequestEnvironmentsRow{}
+	for rows.Next() {
+		var i ListNamesOfRequestEnvironmentsRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListNamesOfRequestProducts = `-- name: ListNamesOfRequestProducts :many
+SELECT p.id, p.name FROM deployment_request_versions AS x
+JOIN products AS p ON p.account_id = $1 AND p.id = x.product_id
+WHERE x.account_id = $1 AND x.request_id = $2
+UNION
+SELECT n.product_id, n.name FROM deployment_request_versions AS x
+JOIN product_names AS n ON n.account_id = $1 AND n.product_id = x.product_id
+WHERE x.account_id = $1 AND x.request_id = $2
+ORDER BY id, name
+`
+
+type ListNamesOfRequestProductsParams struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+}
+
+type ListNamesOfRequestProductsRow struct {
+	ID   uuid.UUID
+	Name string
+}
+
+// ListNamesOfRequestProducts returns the products of a request with every name, deleted ones with their last name.
+func (q *Queries) ListNamesOfRequestProducts(ctx context.Context, arg ListNamesOfRequestProductsParams) ([]ListNamesOfRequestProductsRow, error) {
+	rows, err := q.db.Query(ctx, ListNamesOfRequestProducts, arg.AccountID, arg.RequestID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListNamesOfRequestProductsRow{}
+	for rows.Next() {
+		var i ListNamesOfRequestProductsRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListRequestEnvironments = `-- name: ListRequestEnvironments :many
 SELECT x.request_id, e.id, e.name FROM deployment_request_environments AS x
 JOIN environments AS e ON e.account_id = $1 AND e.id = x.environment_id AND e.deleted_at IS NULL

@@ -165,6 +165,31 @@ func TestDeploymentRequestFilters(t *testing.T) {
 	require.Equal(t, 2, r.api.Count(t, "notification_deliveries WHERE event_type = 'dr.activated'"))
 }
 
+// TestDeploymentRequestFiltersAfterDeletion notifies of a request whose product and environment were deleted those who are notified of them only.
+func TestDeploymentRequestFiltersAfterDeletion(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	filtered := func(filters map[string]any) *receiver {
+		hooks := newReceiver(t, nil)
+		channel(t, r.api, "webhook", map[string]any{"url": hooks.URL}, map[string]any{"event_type": "dr.cancelled", "filters": filters})
+		return hooks
+	}
+	concerned := []*receiver{filtered(map[string]any{"products": []string{"checkout"}}), filtered(map[string]any{"environments": []string{r.environment}})}
+	filtered(map[string]any{"products": []string{"other"}})
+	filtered(map[string]any{"environments": []string{"staging"}})
+	path, _ := r.request(t, "r", "")
+	r.as(t, "product", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))
+	product := r.as(t, "viewer", http.MethodGet, "/versions/"+r.version, "").Field(t, "product_id").(string)
+	r.as(t, "admin", http.MethodDelete, "/products/"+product, "")
+	r.as(t, "admin", http.MethodDelete, "/environments/"+r.environment, "")
+	r.as(t, "product", http.MethodPost, path+"/cancel", "")
+	r.hooks.wait(t, 2)
+	for _, hooks := range concerned {
+		hooks.wait(t, 1)
+	}
+	require.Equal(t, 3, r.api.Count(t, "notification_deliveries WHERE event_type = 'dr.cancelled'"))
+}
+
 // TestNoEventOfWhatIsRolledBack changes requests in transactions that fail at their end: neither webhooks nor e-mails are enqueued.
 func TestNoEventOfWhatIsRolledBack(t *testing.T) {
 	t.Parallel()

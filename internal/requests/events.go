@@ -76,7 +76,7 @@ func (c *change) notify(ctx context.Context) error {
 		notice.Summary = fmt.Sprintf("Deployment request %q: %s %s", c.row.Name, slot.ApprovalType, verb)
 		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: ptr.OrZero(slot.Comments)})
 	}
-	if err := c.loadNames(ctx, versions, &notice); err != nil {
+	if err := c.loadNames(ctx, &notice); err != nil {
 		return err
 	}
 	if err := c.email(ctx, notice); err != nil {
@@ -122,28 +122,19 @@ func joinNames[T any](list []T, name func(T) string) string {
 	return strings.Join(names, ", ")
 }
 
-// loadNames reads what filters of subscribers compare: every name and the identifiers of the request's products and environments.
-func (c *change) loadNames(ctx context.Context, versions []dbgen.VersionDetail, notice *ingest.ChangeNotice) error {
-	products := make([]uuid.UUID, len(versions))
-	for i, version := range versions {
-		products[i] = version.ProductID
-		notice.Products = append(notice.Products, version.ProductID.String())
-	}
-	environments := make([]uuid.UUID, len(c.environments))
-	for i, environment := range c.environments {
-		environments[i] = environment.ID
-		notice.Environments = append(notice.Environments, environment.ID.String())
-	}
-	productNames, err := c.db.ListProductNames(ctx, dbgen.ListProductNamesParams{AccountID: c.row.AccountID, IDs: products})
+// loadNames reads what filters of subscribers compare: every name and the identifiers of the request's products and environments, deleted ones too:
+// without them the message would concern all.
+func (c *change) loadNames(ctx context.Context, notice *ingest.ChangeNotice) error {
+	products, err := c.db.ListNamesOfRequestProducts(ctx, dbgen.ListNamesOfRequestProductsParams{AccountID: c.row.AccountID, RequestID: c.row.ID})
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	for _, row := range productNames {
-		notice.Products = append(notice.Products, row.Name)
+	for _, row := range products {
+		notice.Products = append(notice.Products, row.ID.String(), row.Name)
 	}
-	environmentNames, err := c.db.ListEnvironmentNames(ctx, dbgen.ListEnvironmentNamesParams{AccountID: c.row.AccountID, IDs: environments})
-	for _, row := range environmentNames {
-		notice.Environments = append(notice.Environments, row.Name)
+	environments, err := c.db.ListNamesOfRequestEnvironments(ctx, dbgen.ListNamesOfRequestEnvironmentsParams{AccountID: c.row.AccountID, RequestID: c.row.ID})
+	for _, row := range environments {
+		notice.Environments = append(notice.Environments, row.ID.String(), row.Name)
 	}
 	return postgres.Classify(err)
 }
