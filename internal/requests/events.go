@@ -18,6 +18,9 @@ import (
 // pagePath is the path of the dashboard's page of a request, without its identifier.
 const pagePath = "/app/deployment-requests/"
 
+// maxNames is how many versions or environments a line of a message names: each approver has a copy.
+const maxNames = 20
+
 // eventVerbs has the actions that subscribers are notified of, with the verbs of their event types.
 //
 //nolint:gochecknoglobals // a constant table
@@ -114,12 +117,17 @@ func slotText(slot dbgen.DeploymentRequestApproval) string {
 	return slot.ApprovalType + " (optional)"
 }
 
+// joinNames lists up to maxNames names, and counts the others.
 func joinNames[T any](list []T, name func(T) string) string {
-	names := make([]string, len(list))
-	for i, one := range list {
-		names[i] = name(one)
+	names := make([]string, min(len(list), maxNames))
+	for i := range names {
+		names[i] = name(list[i])
 	}
-	return strings.Join(names, ", ")
+	text := strings.Join(names, ", ")
+	if more := len(list) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // loadNames reads what filters of subscribers compare: every name and the identifiers of the request's products and environments, deleted ones too:
