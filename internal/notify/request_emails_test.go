@@ -54,7 +54,7 @@ func TestApprovalRecipients(t *testing.T) {
 	event := deploy(t, api, nil)
 	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
 	r.withAddresses(t, "admin", "release_manager", "product", "developer", "sre", "qa", "security", "compliance", "billing", "viewer")
-	activate := func(role, types string) {
+	activateOf := func(role, activator, types string) {
 		t.Helper()
 		var slots []string
 		for approvalType := range strings.FieldsSeq(types) {
@@ -64,8 +64,12 @@ func TestApprovalRecipients(t *testing.T) {
 			r.environment, strings.Join(slots, ","))).Field(t, "id").(string)
 		r.as(t, role, http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, r.version))
 		require.Empty(t, r.recipients(t), "drafts ask for nothing")
-		r.as(t, role, http.MethodPost, path+"/activate", "")
+		r.as(t, activator, http.MethodPost, path+"/activate", "")
 		r.as(t, role, http.MethodPost, path+"/cancel", "")
+	}
+	activate := func(role, types string) {
+		t.Helper()
+		activateOf(role, role, types)
 	}
 	without := func(roles []string, role string) []string {
 		return slices.DeleteFunc(slices.Clone(roles), func(one string) bool { return one == role })
@@ -83,10 +87,20 @@ func TestApprovalRecipients(t *testing.T) {
 			}
 		}
 	}
+	r.as(t, "admin", http.MethodPatch, "/governance-settings", `{"requester_may_approve":false}`)
+	activateOf("product", "release_manager", "uat")
+	require.Equal(t, []string{"admin"}, r.recipients(t), "neither who created it nor who activated it")
+	r.as(t, "admin", http.MethodPatch, "/governance-settings", `{"requester_may_approve":true}`)
 	activate("product", "qa ?security")
 	require.Equal(t, []string{"admin", "qa", "release_manager", "security"}, r.recipients(t), "optional slots too")
 	activate("product", "")
 	require.Empty(t, r.recipients(t))
+	activate("product", "qa ?security ?performance")
+	var subjects string
+	api.Scan(t, `SELECT string_agg(DISTINCT u.claimed_role || ': ' || (j.args -> 'email' ->> 'subject'), '; ')
+		FROM river_job AS j JOIN users AS u ON u.id = (j.args -> 'email' ->> 'user_id')::uuid WHERE u.claimed_role IN ('qa', 'security', 'sre')`, &subjects)
+	require.Equal(t, `qa: Deployment request "r" waits for your approval; security: You may approve deployment request "r"; sre: You may approve deployment request "r"`, subjects)
+	r.recipients(t)
 	r.api.Exec(t, "UPDATE users SET assigned_role = 'viewer' WHERE claimed_role = 'qa'; UPDATE users SET email = '' WHERE claimed_role = 'admin'")
 	activate("product", "qa")
 	require.Equal(t, []string{"release_manager"}, r.recipients(t), "by the assigned role, with an address")

@@ -39,10 +39,10 @@ func (c *change) email(ctx context.Context, notification ingest.ChangeNotice) er
 
 // emailApprovers sends an e-mail to the users who may decide about open slots, with the types of theirs.
 func (c *change) emailApprovers(ctx context.Context, email notify.UserEmail) error {
-	types := make(map[string][]string) // by role
+	types, isRequired := make(map[string][]string), make(map[string]bool) // by role
 	for _, slot := range c.openSlots() {
 		for _, role := range approverRoles(slot) {
-			types[role] = append(types[role], slotText(slot))
+			types[role], isRequired[role] = append(types[role], slotText(slot)), isRequired[role] || slot.Required
 		}
 	}
 	params := dbgen.ListUsersToEmailParams{AccountID: c.row.AccountID, ExceptIds: c.requestersWithoutApproval(), RowLimit: maxApproverEmails}
@@ -59,7 +59,10 @@ func (c *change) emailApprovers(ctx context.Context, email notify.UserEmail) err
 	emails := make([]notify.UserEmail, len(users))
 	for i, user := range users {
 		emails[i] = email
-		emails[i].UserID, emails[i].Subject = user.ID, fmt.Sprintf("Deployment request %q waits for your approval", c.row.Name)
+		emails[i].UserID, emails[i].Subject = user.ID, fmt.Sprintf("You may approve deployment request %q", c.row.Name)
+		if isRequired[user.Role] {
+			emails[i].Subject = fmt.Sprintf("Deployment request %q waits for your approval", c.row.Name)
+		}
 		emails[i].Lines = append(slices.Clone(email.Lines), ingest.NoticeLine{Name: "You may approve", Value: strings.Join(types[user.Role], ", ")})
 		emails[i].Footer = "Versioner sends this because your role may approve the deployment request."
 	}
