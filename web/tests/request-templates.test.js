@@ -30,6 +30,8 @@ describe("request templates", suite, () => {
     await dialog(page).getByRole("button", { name, exact: true }).click();
     await dialog(page).waitFor({ state: "detached" });
   };
+  const hasFocus = async (control) =>
+    assert.ok(await control.evaluate((element) => element === document.activeElement), `${control} has the focus`);
   const newTemplate = (name, members = {}) =>
     call("POST", "/deployment-request-templates/", { name, approvals: [{ approval_type: "qa" }], ...members });
   const templateOf = async (name) =>
@@ -75,7 +77,31 @@ describe("request templates", suite, () => {
       await blank.getByText("must not be blank").waitFor();
       await dialog(page).getByRole("button", { name: "Move up step 3" }).click();
       await dialog(page).getByRole("group", { name: "Step 3" }).getByText("must not be blank").waitFor();
+      await hasFocus(dialog(page).getByRole("button", { name: "Move up step 2" }));
+      await dialog(page).getByRole("button", { name: "Move up step 2" }).click();
+      await hasFocus(dialog(page).getByRole("group", { name: "Step 1" }).getByLabel("What to do"));
+      await dialog(page).getByRole("button", { name: "Move up step 2" }).click();
       await dialog(page).getByRole("button", { name: "Remove step 3" }).click();
+      const add = dialog(page).getByRole("button", { name: "Add a step" });
+      await hasFocus(add);
+      await add.click();
+      await dialog(page).getByRole("button", { name: "Move up step 3" }).click();
+      await dialog(page).getByRole("button", { name: "Remove step 2" }).click();
+      const second = dialog(page).getByRole("group", { name: "Step 2" }).getByLabel("What to do");
+      await hasFocus(second);
+      assert.equal(await second.inputValue(), "Warm the cache");
+      await page.route("**/deployment-request-templates/", (route) =>
+        route.fulfill({
+          status: 422,
+          json: { detail: [{ loc: ["body", "steps"], msg: "are too many", type: "value_error" }] },
+        }),
+      );
+      await dialog(page).getByRole("button", { name: "Create", exact: true }).click();
+      await dialog(page).getByText("are too many").waitFor();
+      await hasFocus(add);
+      const describedBy = await add.evaluate((button) => button.getAttribute("aria-describedby"));
+      assert.equal(await page.locator(`[id="${describedBy}"]`).textContent(), "are too many");
+      await page.unroute("**/deployment-request-templates/");
       await assertAccessibleInEveryLook(page, "request-template-form");
       await send(page, "Create");
       const template = row(page, "Production <i onmouseover");

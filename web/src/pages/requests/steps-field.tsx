@@ -1,4 +1,5 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useId, useRef } from "react";
+import { flushSync } from "react-dom";
 
 import { Button } from "../../components/button";
 import { SelectField, TextArea, TextField } from "../../components/field";
@@ -14,13 +15,22 @@ export function StepsField({ field, value, problem, inner, error, onChange }: Cu
   const drafts = draftsOf(value);
   const problems = useProblemsByKey(drafts, inner, error);
   const count = useRef(0);
+  const fieldset = useRef<HTMLFieldSetElement>(null);
+  const problemId = useId();
   const set = (next: readonly StepDraft[]) => onChange(textOf(next));
   const add = () => {
     const phase = drafts.at(-1)?.phase ?? "pre";
     set([...drafts, { key: `new ${count.current++}`, phase, title: "", description: "" }]);
   };
+  /** Moves or removes a step, whose control loses the focus: one of the step at the index gets it, else the button to add one. */
+  const arrange = (next: readonly StepDraft[], index: number, control: "button" | "input") => {
+    flushSync(() => set(next));
+    const step = fieldset.current?.querySelectorAll("[role=group]")[index];
+    const focused = step?.querySelector(control) ?? fieldset.current?.querySelector<HTMLElement>(":scope > button");
+    focused?.focus();
+  };
   return (
-    <fieldset className="flex flex-col gap-2">
+    <fieldset ref={fieldset} className="flex flex-col gap-2">
       <legend className="text-sm font-medium">{field.label}</legend>
       {field.help ? <p className="text-sm text-muted">{field.help}</p> : null}
       {drafts.map((draft, index) => (
@@ -30,13 +40,31 @@ export function StepsField({ field, value, problem, inner, error, onChange }: Cu
           position={index + 1}
           problems={problems[draft.key] ?? {}}
           onChange={(change) => set(drafts.map((one) => (one.key === draft.key ? { ...one, ...change } : one)))}
-          onRaise={index > 0 ? () => set(drafts.toSpliced(index, 1).toSpliced(index - 1, 0, draft)) : undefined}
-          onRemove={() => set(drafts.toSpliced(index, 1))}
+          onRaise={
+            index > 0
+              ? () =>
+                  arrange(
+                    drafts.toSpliced(index, 1).toSpliced(index - 1, 0, draft),
+                    index - 1,
+                    index > 1 ? "button" : "input", // the first step cannot move up
+                  )
+              : undefined
+          }
+          onRemove={() => arrange(drafts.toSpliced(index, 1), index, "input")}
         />
       ))}
-      {problem ? <p className="text-sm text-bad">{problem}</p> : null}
+      {problem ? (
+        <p id={problemId} className="text-sm text-bad">
+          {problem}
+        </p>
+      ) : null}
       {drafts.length < MAX_STEPS ? (
-        <Button className="self-start" aria-invalid={problem ? true : undefined} onClick={add}>
+        <Button
+          className="self-start"
+          aria-invalid={problem ? true : undefined}
+          aria-describedby={problem ? problemId : undefined}
+          onClick={add}
+        >
           Add a step
         </Button>
       ) : (
