@@ -120,7 +120,11 @@ describe("request templates", suite, () => {
       await page.getByRole("button", { name: "Edit Production" }).click();
       await required.getByLabel("Compliance").check();
       const { id } = await templateOf(name);
-      await call("PATCH", `/deployment-request-templates/${id}`, { description: "Saved before", steps: [] });
+      await call("PATCH", `/deployment-request-templates/${id}`, {
+        description: "Saved before",
+        steps: [],
+        approvals: [{ approval_type: "qa" }, { approval_type: "compliance", required: false }],
+      });
       await dialog(page).getByRole("button", { name: "Save", exact: true }).click();
       await dialog(page).getByText("Another user has saved a change").waitFor();
       await dialog(page).getByText("Before the deployments: Announce it").waitFor();
@@ -174,6 +178,15 @@ describe("request templates", suite, () => {
       await page.getByText("It has no environment: add one to activate it.").waitFor();
     });
   });
+
+  test("count their environments while the names are not known", () =>
+    visit(browser, server, "/start", { token: viewer, expected: [/500/] }, async (page) => {
+      await page.route(/\/environments\/\?/, (route) =>
+        route.fulfill({ status: 500, json: { detail: "Internal error" } }),
+      );
+      await page.goto(`${server.url}/app${path}`);
+      await row(page, "Copied").getByText("To 1 environment").waitFor();
+    }));
 
   test("a viewer has no actions, and reads why", () =>
     visit(browser, server, path, { token: viewer }, async (page) => {

@@ -6,7 +6,7 @@ import type { Revised } from "../api/lists";
 import { Dialog } from "../components/dialog";
 import { WhenLoaded } from "../components/states";
 import { ConflictNotice } from "./conflict-notice";
-import { type FormFields, patchOf, type Values } from "./fields";
+import { bodyOf, type FormFields, patchOf, type Values } from "./fields";
 import { FormDialog } from "./form-dialog";
 import { Inputs } from "./inputs";
 import { useFields } from "./use-fields";
@@ -18,8 +18,8 @@ interface EditDialogProps<T, Body> {
   revised?: Revised<T>;
   load: () => Promise<Revised<T>>;
   valuesOf: (object: T) => Values;
-  /** Sends the values that have changed. */
-  save: (patch: Body, revision: Revised<T>) => PromiseLike<unknown>;
+  /** Sends the values that have changed; `body` has all of the form that are not empty. */
+  save: (patch: Body, revision: Revised<T>, body: Body) => PromiseLike<unknown>;
   onSaved?: () => void;
   onClose: () => void;
   isWide?: boolean;
@@ -69,7 +69,7 @@ function Form<T, Body>({
     mutationFn: async (revision: Revised<T>) => {
       const patch = patchOf<Body>(form.fields, before, form.values);
       try {
-        if (patch) await save(patch, revision);
+        if (patch) await save(patch, revision, bodyOf<Body>(form.fields, form.values));
         return true;
       } catch (failure) {
         if (!(failure instanceof PreconditionFailed)) throw failure;

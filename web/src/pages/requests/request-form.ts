@@ -121,18 +121,16 @@ export async function newBody({
   return { ...texts, ...ids, approvals, steps, gate };
 }
 
-/** The changes of a template. Its approvals are in two fields, of which one may be as before. */
+/** The changes of a template. Its approvals are in two fields of the form, which both are sent: the saved ones may be others. */
 export async function templatePatch(
   { environments, required, optional, ...others }: Partial<RequestValues>,
-  { template }: NamedTemplate,
+  form: RequestValues,
 ): Promise<DeploymentRequestTemplatePatch> {
   const isMoved = required !== undefined || optional !== undefined;
   return {
     ...others,
     ...(environments ? { environment_ids: await environmentIds(environments) } : {}),
-    ...(isMoved
-      ? { approvals: slotsOf(required ?? typesIn(template, true), optional ?? typesIn(template, false)) }
-      : {}),
+    ...(isMoved ? { approvals: slotsOf(form.required ?? [], form.optional ?? []) } : {}),
   };
 }
 

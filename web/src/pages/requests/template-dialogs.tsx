@@ -39,8 +39,8 @@ export function TemplateDialogs({ action, onClose }: { action: TemplateAction; o
           fields={TEMPLATE_FIELDS}
           load={() => readRequestTemplate(action.template.id)}
           valuesOf={templateValues}
-          save={async (values: Partial<RequestValues>, { object, etag }) =>
-            changeRequestTemplate(action.template.id, await templatePatch(values, object), etag)
+          save={async (changes: Partial<RequestValues>, { etag }, values) =>
+            changeRequestTemplate(action.template.id, await templatePatch(changes, values as RequestValues), etag)
           }
           onClose={onClose}
         />

@@ -140,9 +140,9 @@ function TemplateRow({ template, names, mayWrite, mayRequest, onAction }: Templa
   );
 }
 
-/** The names of the environments; deleted ones are counted. */
+/** The names of the environments; deleted ones are counted, and all while the names are not known. */
 function namesText(ids: readonly string[], names: ReadonlyMap<string, string> | undefined): string {
-  if (!names) return "…";
+  if (!names) return count(ids.length, "environment", "environments");
   const found = ids.flatMap((id) => names.get(id) ?? []).sort();
   const deleted = ids.length - found.length;
   return [...found, ...(deleted > 0 ? [count(deleted, "deleted environment", "deleted environments")] : [])].join(", ");
