@@ -143,10 +143,7 @@ func (q *Question) resolve(ctx context.Context, db *postgres.DB, accountID uuid.
 // current returns the rules of an account as the database has them.
 func (c *Cache) current(ctx context.Context, tx *postgres.BatchTx, accountID uuid.UUID, now time.Time) (*ingest.Rules, error) {
 	generation := c.Generation()
-	rules, isCertain := c.Rules(accountID, now)
-	if isCertain && rules.IsEmpty() {
-		return rules, nil
-	}
+	rules, _ := c.Rules(accountID, now)
 	var revision int64
 	batch := &pgx.Batch{}
 	postgres.QueueRows(batch, dbgen.ListGovernanceRevisions, struct{ Accounts []uuid.UUID }{[]uuid.UUID{accountID}},
