@@ -219,12 +219,6 @@ func TestPublishedClientsOfRejections(t *testing.T) {
 			api.PostEvent(t, deploy, map[string]any{"product_name": "checkout", "version": version, "environment_name": environment, "status": status})
 		}
 	}
-	requireRequest := func(t *testing.T, api *testapi.API) { // the API does not create these rules yet
-		t.Helper()
-		api.Exec(t, `WITH r AS (UPDATE deployment_rules SET rule_type = 'deployment_request_required',
-				config = '{"required_approvals":["qa"],"approval_timeout_hours":null,"require_pre_steps":true}')
-			UPDATE governance_state SET revision = revision + 1`)
-	}
 	nothing := func(*testing.T, *testapi.API) {}
 	for code, test := range map[string]struct {
 		status         int
@@ -237,7 +231,7 @@ func TestPublishedClientsOfRejections(t *testing.T) {
 		"FLOW_VIOLATION":            {http.StatusPreconditionRequired, "flow", `"flow":{"prerequisites":["test"]}`, nothing, nothing, false},
 		"INSUFFICIENT_SOAK_TIME":    {http.StatusPreconditionRequired, "flow", `"flow":{"prerequisites":["test"],"min_soak_minutes":60}`, report("3", "test", "completed"), nothing, true},
 		"QUALITY_APPROVAL_REQUIRED": {http.StatusPreconditionRequired, "version_approval_required", `"version_approval_required":{"required_approvals":["qa"]}`, nothing, nothing, false},
-		"APPROVAL_REQUIRED":         {http.StatusPreconditionRequired, "version_approval_required", `"version_approval_required":{"required_approvals":["qa"]}`, nothing, requireRequest, false},
+		"APPROVAL_REQUIRED":         {http.StatusPreconditionRequired, "deployment_request_required", requestByQA, nothing, nothing, false},
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
@@ -298,6 +292,57 @@ func TestPublishedClientsOfRejections(t *testing.T) {
 		require.Len(t, warnings, 1)
 		require.Regexp(t, `^Only reported: .*Peak season`, warnings[0])
 	})
+}
+
+const requestByQA = `"deployment_request_required":{"required_approvals":["qa"]}`
+
+// TestPublishedClientsOfRequests starts a version before its deployment request exists, before it is approved, and afterwards.
+func TestPublishedClientsOfRequests(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	version := api.PostEvent(t, deploy, map[string]any{"product_name": "checkout", "version": "3", "environment_name": "test", "status": "completed"}).Field(t, "version_id")
+	environment := api.PostEvent(t, deploy, map[string]any{"product_name": "other", "version": "1", "environment_name": "production", "status": "completed"}).Field(t, "environment_id")
+	rule(t, api, "The rule", "deployment_request_required", requestByQA)
+	c := newCheckout(t, api.URL, api.Key, "PATH="+installClient(t)+":"+os.Getenv("PATH"))
+	start := func() (string, error) {
+		return c.sh(t, "versioner track deployment --product checkout --version 3 --environment production --status started --invoke-id cli 2>&1")
+	}
+	requireBlocked := func() {
+		t.Helper()
+		output, err := start()
+		require.ErrorContains(t, err, "exit status 5", output)
+		failure, _ := runAction(t, api, "3", false)
+		require.Contains(t, failure, "APPROVAL_REQUIRED")
+	}
+	send := func(role, method, path, body string) testapi.Answer {
+		t.Helper()
+		answer := api.As(t, role, method, path, body)
+		require.Less(t, answer.Status, 300, "%s %s: %s", method, path, answer.Body)
+		return answer
+	}
+
+	requireBlocked()
+	request := send("developer", http.MethodPost, "/deployment-requests/",
+		fmt.Sprintf(`{"name":"Checkout 3","environment_ids":[%q],"approvals":[{"approval_type":"qa","required":true}]}`, environment)).Field(t, "id")
+	path := fmt.Sprintf("/deployment-requests/%s", request)
+	send("developer", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, version))
+	send("developer", http.MethodPost, path+"/activate", "")
+	requireBlocked()
+	slots, isList := send("qa", http.MethodGet, path+"/approvals", "").Field(t, "items").([]any)
+	require.True(t, isList)
+	require.Len(t, slots, 1)
+	send("qa", http.MethodPost, fmt.Sprintf("%s/approvals/%s/approve", path, slots[0].(map[string]any)["id"]), `{"activation":1}`)
+
+	output, err := start()
+	require.NoError(t, err, output)
+	failure, _ := runAction(t, api, "3", false)
+	require.Empty(t, failure)
+	deployments, isList := send("viewer", http.MethodGet, "/deployments/?product=checkout&environment=production&status=started", "").Field(t, "items").([]any)
+	require.True(t, isList)
+	require.Len(t, deployments, 2, "of the command and of the Action")
+	for _, one := range deployments {
+		require.Equal(t, request, one.(map[string]any)["deployment_request_id"])
+	}
 }
 
 // tableRow returns the cells of a code in the table of what is printed, and the first line.
