@@ -164,6 +164,33 @@ func (e AuditEntryActorType) Valid() bool {
 	}
 }
 
+// Defines values for BreakGlassMessageEventType.
+const (
+	BreakGlassMessageEventTypeBreakglassConfirmed BreakGlassMessageEventType = "breakglass.confirmed"
+	BreakGlassMessageEventTypeBreakglassCreated   BreakGlassMessageEventType = "breakglass.created"
+	BreakGlassMessageEventTypeBreakglassExpired   BreakGlassMessageEventType = "breakglass.expired"
+	BreakGlassMessageEventTypeBreakglassRevoked   BreakGlassMessageEventType = "breakglass.revoked"
+	BreakGlassMessageEventTypeBreakglassUsed      BreakGlassMessageEventType = "breakglass.used"
+)
+
+// Valid indicates whether the value is a known member of the BreakGlassMessageEventType enum.
+func (e BreakGlassMessageEventType) Valid() bool {
+	switch e {
+	case BreakGlassMessageEventTypeBreakglassConfirmed:
+		return true
+	case BreakGlassMessageEventTypeBreakglassCreated:
+		return true
+	case BreakGlassMessageEventTypeBreakglassExpired:
+		return true
+	case BreakGlassMessageEventTypeBreakglassRevoked:
+		return true
+	case BreakGlassMessageEventTypeBreakglassUsed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakGlassStatus.
 const (
 	BreakGlassStatusActive         BreakGlassStatus = "active"
@@ -755,6 +782,21 @@ func (e DeploymentRequestTemplateStepsPhase) Valid() bool {
 	case DeploymentRequestTemplateStepsPhasePost:
 		return true
 	case DeploymentRequestTemplateStepsPhasePre:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeploymentRuleMessageEventType.
+const (
+	DeploymentRuleMessageEventTypeRuleChanged DeploymentRuleMessageEventType = "rule.changed"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRuleMessageEventType enum.
+func (e DeploymentRuleMessageEventType) Valid() bool {
+	switch e {
+	case DeploymentRuleMessageEventTypeRuleChanged:
 		return true
 	default:
 		return false
@@ -1364,6 +1406,27 @@ func (e Status) Valid() bool {
 	}
 }
 
+// Defines values for VersionApprovalMessageEventType.
+const (
+	VersionApprovalMessageEventTypeVersionApprovalRevoked VersionApprovalMessageEventType = "version.approval_revoked"
+	VersionApprovalMessageEventTypeVersionApproved        VersionApprovalMessageEventType = "version.approved"
+	VersionApprovalMessageEventTypeVersionRejected        VersionApprovalMessageEventType = "version.rejected"
+)
+
+// Valid indicates whether the value is a known member of the VersionApprovalMessageEventType enum.
+func (e VersionApprovalMessageEventType) Valid() bool {
+	switch e {
+	case VersionApprovalMessageEventTypeVersionApprovalRevoked:
+		return true
+	case VersionApprovalMessageEventTypeVersionApproved:
+		return true
+	case VersionApprovalMessageEventTypeVersionRejected:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for VersionConflictError.
 const (
 	VersionConflictErrorVersionConflict VersionConflictError = "version_conflict"
@@ -1889,6 +1952,38 @@ type BreakGlassGrantReview struct {
 	// Comments Comments, at most 4,000 characters.
 	Comments nullable.Nullable[string] `json:"comments,omitempty"`
 }
+
+// BreakGlassMessage The body of the request that a webhook receives about a break-glass grant. Every member is always present.
+//
+// Example: {"actor":"Ada Lovelace","environment_names":["production"],"event_type":"breakglass.used","grant_id":"01a20919-55a4-7b02-9f6e-21d0c3a58e47","name":"1.9.1","occurred_at":"2026-11-23T15:49:45.000984Z","product_names":["checkout"],"reason":"Payments fail in production since 15:10 UTC"}
+type BreakGlassMessage struct {
+	// Actor The name of the user, for `breakglass.used` of the initiator of the deployment; null when a grant has expired, or when the deployment has no initiator.
+	Actor nullable.Nullable[string] `json:"actor"`
+
+	// EnvironmentNames The name of its environment.
+	EnvironmentNames []string `json:"environment_names"`
+
+	// EventType The type of event.
+	EventType BreakGlassMessageEventType `json:"event_type"`
+
+	// GrantID The identifier of the grant.
+	GrantID openapi_types.UUID `json:"grant_id"`
+
+	// Name The version that it is for.
+	Name string `json:"name"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductNames The name of its product.
+	ProductNames []string `json:"product_names"`
+
+	// Reason Why it was needed.
+	Reason string `json:"reason"`
+}
+
+// BreakGlassMessageEventType The type of event.
+type BreakGlassMessageEventType string
 
 // BreakGlassStatus The state of a break-glass grant.
 type BreakGlassStatus string
@@ -3174,6 +3269,41 @@ type DeploymentRuleList struct {
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
+
+// DeploymentRuleMessage The body of the request that a webhook receives when a deployment rule is created, changed or deleted. Every member is always present.
+//
+// Example: {"actor":"Grace Hopper","environment_names":["production"],"event_type":"rule.changed","name":"Holiday freeze","occurred_at":"2026-11-23T15:49:45.000984Z","product_names":[],"reason":null,"rule_id":"01a20919-5590-7d3a-b8c5-90e4f6a1d27b","weakened":true}
+type DeploymentRuleMessage struct {
+	// Actor The name of the user.
+	Actor string `json:"actor"`
+
+	// EnvironmentNames The environments in its scope; empty: all.
+	EnvironmentNames []string `json:"environment_names"`
+
+	// EventType The type of event.
+	EventType DeploymentRuleMessageEventType `json:"event_type"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductNames The products in its scope; empty: all.
+	ProductNames []string `json:"product_names"`
+
+	// Reason Null: changes of rules have no reason.
+	Reason nullable.Nullable[string] `json:"reason"`
+
+	// RuleID The identifier of the rule.
+	RuleID openapi_types.UUID `json:"rule_id"`
+
+	// Weakened Whether it was enabled and may block less now: it is deleted or not enabled any more, applies to less, passes rollbacks, or requires less.
+	Weakened bool `json:"weakened"`
+}
+
+// DeploymentRuleMessageEventType The type of event.
+type DeploymentRuleMessageEventType string
 
 // DeploymentRulePatch The members to change; absent ones stay. Unknown members, and those of other types, are rejected.
 type DeploymentRulePatch struct {
@@ -4972,6 +5102,44 @@ type VersionApprovalList struct {
 	// NextCursor The value of the parameter `cursor` for the next page; null on the last page.
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
+
+// VersionApprovalMessage The body of the request that a webhook receives about an approval of a version. Every member is always present.
+//
+// Example: {"actor":"Grace Hopper","approval_type":"qa","approver_role":"qa","comments":"Refunds fail with two currencies","environment_name":"production","event_type":"version.rejected","occurred_at":"2026-11-23T15:49:45.000984Z","product_name":"checkout","version":"2.0.0","version_id":"01a20919-559f-7c11-8d61-7c2e5b0f9a34"}
+type VersionApprovalMessage struct {
+	// Actor The name of the user who approved, rejected or revoked.
+	Actor string `json:"actor"`
+
+	// ApprovalType What an approval is about.
+	ApprovalType ApprovalType `json:"approval_type"`
+
+	// ApproverRole The role of the user who approved or rejected, at that time.
+	ApproverRole string `json:"approver_role"`
+
+	// Comments What the user wrote about the decision.
+	Comments nullable.Nullable[string] `json:"comments"`
+
+	// EnvironmentName The environment that the approval is for; null: all environments.
+	EnvironmentName nullable.Nullable[string] `json:"environment_name"`
+
+	// EventType The type of event.
+	EventType VersionApprovalMessageEventType `json:"event_type"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// ProductName The product.
+	ProductName string `json:"product_name"`
+
+	// Version The version.
+	Version string `json:"version"`
+
+	// VersionID The identifier of the version.
+	VersionID openapi_types.UUID `json:"version_id"`
+}
+
+// VersionApprovalMessageEventType The type of event.
+type VersionApprovalMessageEventType string
 
 // VersionConflict The version exists with another commit.
 type VersionConflict struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
+	"github.com/versioner-io/versioner/internal/ptr"
 )
 
 // expireGrantArgs is the job that ends a grant which was not used or confirmed in time.
@@ -99,7 +100,7 @@ func (w *usedGrantWorker) record(ctx context.Context, db *postgres.DB, used inge
 	if err := w.emailAdmins(ctx, db, used.AccountID, text, details); err != nil {
 		return err
 	}
-	if err := notifyOfGrant(ctx, db, row, "used", &used.Deployer, used.At); err != nil {
+	if err := notifyOfGrant(ctx, db, row, "used", ptr.NonZero(used.Deployer), used.At); err != nil {
 		return err
 	}
 	actor := audit.Command("deployment")

@@ -45,10 +45,11 @@ func (g governed) send(t *testing.T, method, path, body string) testapi.Answer {
 	return answer
 }
 
-// next returns the bodies of the messages from the first one on.
+// next returns the bodies of the messages from the first one on, each of which the specification describes.
 func (g governed) next(t *testing.T, first, count int) (bodies []map[string]any) {
 	t.Helper()
 	for _, got := range g.hooks.wait(t, first+count)[first:] {
+		testapi.RequireWebhookBody(t, got.object(t))
 		bodies = append(bodies, got.object(t))
 		at, err := time.Parse(time.RFC3339Nano, got.object(t)["occurred_at"].(string))
 		require.NoError(t, err)
@@ -118,13 +119,24 @@ func TestGrantIsReported(t *testing.T) {
 	require.Equal(t, 1, g.api.Count(t, "audit_log WHERE action = 'break_glass_grant.use'"), "a job that runs again reports nothing twice")
 	require.Equal(t, 2, g.api.Count(t, "river_job WHERE kind = 'send_admin_email'"))
 
-	second := g.send(t, http.MethodPost, "/break-glass-grants/", g.grant).Field(t, "id").(string)
-	g.send(t, http.MethodPost, "/break-glass-grants/"+second+"/revoke", "")
-	var types []any
-	for _, body := range g.next(t, 3, 2) {
-		types = append(types, body["event_type"])
+	g.send(t, http.MethodPatch, "/governance-settings", `{"break_glass_second_person":true}`)
+	confirmed := func() string {
+		id := g.send(t, http.MethodPost, "/break-glass-grants/", g.grant).Field(t, "id").(string)
+		require.Less(t, g.api.As(t, "sre", http.MethodPost, "/break-glass-grants/"+id+"/confirm", "").Status, 300)
+		return id
 	}
-	require.ElementsMatch(t, []any{"breakglass.created", "breakglass.revoked"}, types)
+	g.send(t, http.MethodPost, "/break-glass-grants/"+confirmed()+"/revoke", "")
+	confirmed()
+	deploy(t, g.api, map[string]any{"version": "2", "status": "failed"})
+	deploy(t, g.api, map[string]any{"version": "2", "status": "started", "invoke_id": "second"})
+	got := make(map[any]any)
+	for _, body := range g.next(t, 3, 6) {
+		got[body["event_type"]] = body["actor"]
+	}
+	require.Equal(t, map[any]any{
+		"breakglass.created": "admin", "breakglass.confirmed": "sre", "breakglass.revoked": "admin",
+		"breakglass.used": nil, // the deployment has no initiator
+	}, got)
 }
 
 func TestGrantExpires(t *testing.T) {

@@ -51,25 +51,38 @@ var operations = sync.OnceValues(func() (described, error) {
 	for path := range document.Paths.Map() {
 		paths[path] = true
 	}
-	return described{router: router, paths: paths}, err
+	callback := document.Paths.Value("/notification-channels/").Post.Callbacks["message"].Value.Value("{$request.body#/config/url}").Post
+	return described{router: router, paths: paths, webhooks: callback.RequestBody.Value.Content["application/json"].Schema.Value}, err
 })
 
 type described struct {
-	router routers.Router
-	paths  map[string]bool
+	router   routers.Router
+	paths    map[string]bool
+	webhooks *openapi3.Schema
 }
 
 func newCheckingTransport(t *testing.T, next http.RoundTripper) checkingTransport {
 	t.Helper()
 	document, err := operations()
 	require.NoError(t, err)
-	options := []openapi3.SchemaValidationOption{
+	return checkingTransport{next: next, described: document, options: strictFormats(), fail: t.Errorf}
+}
+
+// RequireWebhookBody requires that exactly one of the document's schemas describes the body of a webhook, down to undeclared members.
+func RequireWebhookBody(t *testing.T, body any) {
+	t.Helper()
+	document, err := operations()
+	require.NoError(t, err)
+	require.NoError(t, document.webhooks.VisitJSON(body, strictFormats()...))
+}
+
+func strictFormats() []openapi3.SchemaValidationOption {
+	return []openapi3.SchemaValidationOption{
 		openapi3.EnableFormatValidation(),
 		openapi3.WithStringFormatValidators(map[string]openapi3.StringFormatValidator{
 			"date-time": openapi3.NewCallbackValidator(isUTC), "uuid": openapi3.NewCallbackValidator(isUUID),
 		}),
 	}
-	return checkingTransport{next: next, described: document, options: options, fail: t.Errorf}
 }
 
 // closeObjects makes schemas reject undeclared members unless they allow additional ones: clients ignore new members, but this server

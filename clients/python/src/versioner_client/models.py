@@ -4952,6 +4952,146 @@ class DeploymentRequestMessage(BaseModel):
     """
 
 
+class VersionApprovalMessage(BaseModel):
+    """
+    The body of the request that a webhook receives about an approval of a version. Every member is always present.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    event_type: Literal["version.approved", "version.rejected", "version.approval_revoked"] | str
+    """
+    The type of event.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it happened.
+    """
+    version_id: UUID
+    """
+    The identifier of the version.
+    """
+    product_name: str
+    """
+    The product.
+    """
+    version: str
+    """
+    The version.
+    """
+    approval_type: ApprovalType | str
+    approver_role: str
+    """
+    The role of the user who approved or rejected, at that time.
+    """
+    environment_name: Annotated[str | None, Field(...)]
+    """
+    The environment that the approval is for; null: all environments.
+    """
+    comments: Annotated[str | None, Field(...)]
+    """
+    What the user wrote about the decision.
+    """
+    actor: str
+    """
+    The name of the user who approved, rejected or revoked.
+    """
+
+
+class BreakGlassMessage(BaseModel):
+    """
+    The body of the request that a webhook receives about a break-glass grant. Every member is always present.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    event_type: (
+        Literal[
+            "breakglass.created", "breakglass.confirmed", "breakglass.used", "breakglass.expired", "breakglass.revoked"
+        ]
+        | str
+    )
+    """
+    The type of event.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it happened.
+    """
+    grant_id: UUID
+    """
+    The identifier of the grant.
+    """
+    name: str
+    """
+    The version that it is for.
+    """
+    actor: Annotated[str | None, Field(...)]
+    """
+    The name of the user, for `breakglass.used` of the initiator of the deployment; null when a grant has expired, or when the deployment has no initiator.
+    """
+    reason: str
+    """
+    Why it was needed.
+    """
+    environment_names: list[str]
+    """
+    The name of its environment.
+    """
+    product_names: list[str]
+    """
+    The name of its product.
+    """
+
+
+class DeploymentRuleMessage(BaseModel):
+    """
+    The body of the request that a webhook receives when a deployment rule is created, changed or deleted. Every member is always present.
+    """
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+    )
+    event_type: Literal["rule.changed"] | str
+    """
+    The type of event.
+    """
+    occurred_at: AwareDatetime
+    """
+    When it happened.
+    """
+    rule_id: UUID
+    """
+    The identifier of the rule.
+    """
+    name: str
+    """
+    Its name.
+    """
+    actor: str
+    """
+    The name of the user.
+    """
+    reason: Annotated[str | None, Field(...)]
+    """
+    Null: changes of rules have no reason.
+    """
+    environment_names: list[str]
+    """
+    The environments in its scope; empty: all.
+    """
+    product_names: list[str]
+    """
+    The products in its scope; empty: all.
+    """
+    weakened: bool
+    """
+    Whether it was enabled and may block less now: it is deleted or not enabled any more, applies to less, passes rollbacks, or requires less.
+    """
+
+
 class ReleaseProgress(BaseModel):
     """
     The status of each version of a release in each environment.

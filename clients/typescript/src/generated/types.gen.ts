@@ -4569,6 +4569,130 @@ export type DeploymentRequestMessage = {
 };
 
 /**
+ * The body of the request that a webhook receives about an approval of a version. Every member is always present.
+ */
+export type VersionApprovalMessage = {
+  /**
+   * The type of event.
+   */
+  event_type: "version.approved" | "version.rejected" | "version.approval_revoked";
+  /**
+   * When it happened.
+   */
+  occurred_at: string;
+  /**
+   * The identifier of the version.
+   */
+  version_id: string;
+  /**
+   * The product.
+   */
+  product_name: string;
+  /**
+   * The version.
+   */
+  version: string;
+  approval_type: ApprovalType;
+  /**
+   * The role of the user who approved or rejected, at that time.
+   */
+  approver_role: string;
+  /**
+   * The environment that the approval is for; null: all environments.
+   */
+  environment_name: string | null;
+  /**
+   * What the user wrote about the decision.
+   */
+  comments: string | null;
+  /**
+   * The name of the user who approved, rejected or revoked.
+   */
+  actor: string;
+};
+
+/**
+ * The body of the request that a webhook receives about a break-glass grant. Every member is always present.
+ */
+export type BreakGlassMessage = {
+  /**
+   * The type of event.
+   */
+  event_type:
+    "breakglass.created" | "breakglass.confirmed" | "breakglass.used" | "breakglass.expired" | "breakglass.revoked";
+  /**
+   * When it happened.
+   */
+  occurred_at: string;
+  /**
+   * The identifier of the grant.
+   */
+  grant_id: string;
+  /**
+   * The version that it is for.
+   */
+  name: string;
+  /**
+   * The name of the user, for `breakglass.used` of the initiator of the deployment; null when a grant has expired, or when the deployment has no initiator.
+   */
+  actor: string | null;
+  /**
+   * Why it was needed.
+   */
+  reason: string;
+  /**
+   * The name of its environment.
+   */
+  environment_names: [string];
+  /**
+   * The name of its product.
+   */
+  product_names: [string];
+};
+
+/**
+ * The body of the request that a webhook receives when a deployment rule is created, changed or deleted. Every member is always present.
+ */
+export type DeploymentRuleMessage = {
+  /**
+   * The type of event.
+   */
+  event_type: "rule.changed";
+  /**
+   * When it happened.
+   */
+  occurred_at: string;
+  /**
+   * The identifier of the rule.
+   */
+  rule_id: string;
+  /**
+   * Its name.
+   */
+  name: string;
+  /**
+   * The name of the user.
+   */
+  actor: string;
+  /**
+   * Null: changes of rules have no reason.
+   */
+  reason: string | null;
+  /**
+   * The environments in its scope; empty: all.
+   */
+  environment_names: Array<string>;
+  /**
+   * The products in its scope; empty: all.
+   */
+  product_names: Array<string>;
+  /**
+   * Whether it was enabled and may block less now: it is deleted or not enabled any more, applies to less, passes rollbacks, or requires less.
+   */
+  weakened: boolean;
+};
+
+/**
  * The product's identifier, a UUID.
  */
 export type ProductID = string;
