@@ -3,6 +3,9 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxMetadata bounds merged metadata, in bytes: four times the limit of one event.
@@ -42,8 +45,9 @@ func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
 	if len(older) <= len("{}") {
 		return newer
 	}
-	var merged, added map[string]json.RawMessage
-	if json.Unmarshal(older, &merged) != nil || json.Unmarshal(newer, &added) != nil {
+	options := jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true), jsonv2.Deterministic(true))
+	var merged, added map[string]jsontext.Value
+	if jsonv2.Unmarshal(older, &merged, options) != nil || jsonv2.Unmarshal(newer, &added, options) != nil {
 		return newer // both were validated
 	}
 	isChanged := false
@@ -54,7 +58,7 @@ func mergeMetadata(older, newer json.RawMessage) json.RawMessage {
 	if !isChanged {
 		return older
 	}
-	encoded, err := json.Marshal(merged)
+	encoded, err := jsonv2.Marshal(merged, options)
 	if err != nil || len(encoded) > maxMetadata {
 		return newer
 	}
