@@ -40,3 +40,10 @@ RETURNING *;
 UPDATE deployment_rules
 SET deleted_at = @now::timestamptz, revision = revision + 1
 WHERE account_id = @account_id AND id = @id;
+
+-- HasConcurrencyRule returns whether a rule counts the deployments in progress of an account.
+-- name: HasConcurrencyRule :one
+SELECT EXISTS (
+  SELECT FROM deployment_rules
+  WHERE account_id = @account_id AND rule_type = 'concurrency' AND mode <> 'disabled' AND deleted_at IS NULL
+);

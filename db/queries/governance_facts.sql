@@ -390,7 +390,14 @@ USING ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_ids::uuid[]), unn
   AS k (account_id, product_id, environment_id, deployment_id)
 WHERE s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id AND s.deployment_id = k.deployment_id;
 
--- FillSlots inserts the slots of an account's unfinished deployments, for a rule that is the first to count them.
+-- DeleteEndedSlots deletes the slots of an account's deployments that have ended. The account's governance is locked.
+-- name: DeleteEndedSlots :exec
+DELETE FROM deployment_slots AS s
+USING deployments AS d
+WHERE s.account_id = @account_id AND d.account_id = @account_id AND d.id = s.deployment_id AND d.status <> 'started';
+
+-- FillSlots inserts the slots of an account's unfinished deployments, for rules that did not count them so far. The account's governance is
+-- locked.
 -- name: FillSlots :exec
 INSERT INTO deployment_slots (account_id, product_id, environment_id, deployment_id, admitted_at, heartbeat_at)
 SELECT d.account_id, d.product_id, d.environment_id, d.id, coalesce(d.started_at, d.occurred_at), d.last_event_at

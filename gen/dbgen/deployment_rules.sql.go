@@ -128,6 +128,21 @@ func (q *Queries) GetDeploymentRule(ctx context.Context, arg GetDeploymentRulePa
 	return i, err
 }
 
+const HasConcurrencyRule = `-- name: HasConcurrencyRule :one
+SELECT EXISTS (
+  SELECT FROM deployment_rules
+  WHERE account_id = $1 AND rule_type = 'concurrency' AND mode <> 'disabled' AND deleted_at IS NULL
+)
+`
+
+// HasConcurrencyRule returns whether a rule counts the deployments in progress of an account.
+func (q *Queries) HasConcurrencyRule(ctx context.Context, accountID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, HasConcurrencyRule, accountID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const ListDeploymentRules = `-- name: ListDeploymentRules :many
 SELECT account_id, id, name, rule_type, mode, priority, rollback, scope, config, revision, created_at, updated_at, deleted_at FROM deployment_rules
 WHERE account_id = $1 AND deleted_at IS NULL

@@ -13,6 +13,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const DeleteEndedSlots = `-- name: DeleteEndedSlots :exec
+DELETE FROM deployment_slots AS s
+USING deployments AS d
+WHERE s.account_id = $1 AND d.account_id = $1 AND d.id = s.deployment_id AND d.status <> 'started'
+`
+
+// DeleteEndedSlots deletes the slots of an account's deployments that have ended. The account's governance is locked.
+func (q *Queries) DeleteEndedSlots(ctx context.Context, accountID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, DeleteEndedSlots, accountID)
+	return err
+}
+
 const DeleteSlots = `-- name: DeleteSlots :exec
 DELETE FROM deployment_slots AS s
 USING ROWS FROM (unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::uuid[]))
@@ -48,7 +60,8 @@ ORDER BY d.product_id, d.environment_id, d.id
 ON CONFLICT (account_id, product_id, environment_id, deployment_id) DO NOTHING
 `
 
-// FillSlots inserts the slots of an account's unfinished deployments, for a rule that is the first to count them.
+// FillSlots inserts the slots of an account's unfinished deployments, for rules that did not count them so far. The account's governance is
+// locked.
 func (q *Queries) FillSlots(ctx context.Context, accountID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, FillSlots, accountID)
 	return err

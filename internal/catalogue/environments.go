@@ -10,6 +10,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/ingest"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ptr"
@@ -64,36 +65,48 @@ func (e Environments) Update(ctx context.Context, target etag.Ref, patch Environ
 		return environment, err
 	}
 	err = e.DB.WithTx(ctx, func(db *postgres.DB) error {
-		if environment, err = e.lock(ctx, db, target); err != nil {
+		change := func() (err error) {
+			environment, err = e.update(ctx, db, target, patch)
 			return err
 		}
-		before := environmentMembers(environment)
-		environment.Name = ptr.Or(patch.Name, environment.Name)
-		environment.Type = ptr.Or(patch.Type, environment.Type)
-		environment.Description = ptr.Or(patch.Description, environment.Description)
-		if err := mergePatch("metadata", &environment.Metadata, patch.Metadata); err != nil {
-			return err
+		if patch.Name == nil && patch.Type == nil {
+			return change()
 		}
-		changed := audit.Compare(before, environmentMembers(environment))
-		if len(changed) == 0 {
-			return nil
-		}
-		holder, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
-		if err := checkNameReserved(target.ID, holder, err); err != nil {
-			return err
-		}
-		if err := e.checkNames(ctx, db, target); err != nil {
-			return err
-		}
-		environment, err = db.UpdateEnvironment(ctx, dbgen.UpdateEnvironmentParams{
-			AccountID: target.AccountID, ID: target.ID, Name: environment.Name, Type: environment.Type, Description: environment.Description, Metadata: environment.Metadata, Now: time.Now(),
-		})
-		if err != nil {
-			return postgres.Classify(err)
-		}
-		return audit.Record(ctx, db, environmentChange(environment, "environment.update", changed))
+		return governance.ChangeScope(ctx, db, target.AccountID, change)
 	})
 	return environment, err
+}
+
+func (e Environments) update(ctx context.Context, db *postgres.DB, target etag.Ref, patch EnvironmentPatch) (dbgen.Environment, error) {
+	environment, err := e.lock(ctx, db, target)
+	if err != nil {
+		return environment, err
+	}
+	before := environmentMembers(environment)
+	environment.Name = ptr.Or(patch.Name, environment.Name)
+	environment.Type = ptr.Or(patch.Type, environment.Type)
+	environment.Description = ptr.Or(patch.Description, environment.Description)
+	if err := mergePatch("metadata", &environment.Metadata, patch.Metadata); err != nil {
+		return environment, err
+	}
+	changed := audit.Compare(before, environmentMembers(environment))
+	if len(changed) == 0 {
+		return environment, nil
+	}
+	holder, err := db.ReserveEnvironmentName(ctx, dbgen.ReserveEnvironmentNameParams{AccountID: target.AccountID, Name: environment.Name, EnvironmentID: target.ID})
+	if err := checkNameReserved(target.ID, holder, err); err != nil {
+		return environment, err
+	}
+	if err := e.checkNames(ctx, db, target); err != nil {
+		return environment, err
+	}
+	environment, err = db.UpdateEnvironment(ctx, dbgen.UpdateEnvironmentParams{
+		AccountID: target.AccountID, ID: target.ID, Name: environment.Name, Type: environment.Type, Description: environment.Description, Metadata: environment.Metadata, Now: time.Now(),
+	})
+	if err != nil {
+		return environment, postgres.Classify(err)
+	}
+	return environment, audit.Record(ctx, db, environmentChange(environment, "environment.update", changed))
 }
 
 // Delete hides an environment from every view and frees its names. Its state rows are locked first, in the order in which events lock.

@@ -10,6 +10,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
+	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ptr"
 	"github.com/versioner-io/versioner/internal/quota"
@@ -59,35 +60,47 @@ func (p Products) Update(ctx context.Context, target etag.Ref, patch ProductPatc
 		return product, err
 	}
 	err = p.DB.WithTx(ctx, func(db *postgres.DB) error {
-		if product, err = p.lock(ctx, db, target); err != nil {
+		change := func() (err error) {
+			product, err = p.update(ctx, db, target, patch)
 			return err
 		}
-		before := productMembers(product)
-		product.Name = ptr.Or(patch.Name, product.Name)
-		product.Description = ptr.Or(patch.Description, product.Description)
-		if err := mergePatch("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
-			return err
+		if patch.Name == nil {
+			return change()
 		}
-		changed := audit.Compare(before, productMembers(product))
-		if len(changed) == 0 {
-			return nil
-		}
-		holder, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
-		if err := checkNameReserved(target.ID, holder, err); err != nil {
-			return err
-		}
-		if err := p.checkNames(ctx, db, target); err != nil {
-			return err
-		}
-		product, err = db.UpdateProduct(ctx, dbgen.UpdateProductParams{
-			AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata, Now: time.Now(),
-		})
-		if err != nil {
-			return postgres.Classify(err)
-		}
-		return audit.Record(ctx, db, productChange(product, "product.update", changed))
+		return governance.ChangeScope(ctx, db, target.AccountID, change)
 	})
 	return product, err
+}
+
+func (p Products) update(ctx context.Context, db *postgres.DB, target etag.Ref, patch ProductPatch) (dbgen.Product, error) {
+	product, err := p.lock(ctx, db, target)
+	if err != nil {
+		return product, err
+	}
+	before := productMembers(product)
+	product.Name = ptr.Or(patch.Name, product.Name)
+	product.Description = ptr.Or(patch.Description, product.Description)
+	if err := mergePatch("extra_metadata", &product.ExtraMetadata, patch.ExtraMetadata); err != nil {
+		return product, err
+	}
+	changed := audit.Compare(before, productMembers(product))
+	if len(changed) == 0 {
+		return product, nil
+	}
+	holder, err := db.ReserveProductName(ctx, dbgen.ReserveProductNameParams{AccountID: target.AccountID, Name: product.Name, ProductID: target.ID})
+	if err := checkNameReserved(target.ID, holder, err); err != nil {
+		return product, err
+	}
+	if err := p.checkNames(ctx, db, target); err != nil {
+		return product, err
+	}
+	product, err = db.UpdateProduct(ctx, dbgen.UpdateProductParams{
+		AccountID: target.AccountID, ID: target.ID, Name: product.Name, Description: product.Description, ExtraMetadata: product.ExtraMetadata, Now: time.Now(),
+	})
+	if err != nil {
+		return product, postgres.Classify(err)
+	}
+	return product, audit.Record(ctx, db, productChange(product, "product.update", changed))
 }
 
 // Delete hides a product from every view and frees its names. Its state rows are locked first, in the order in which events lock.

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ const (
 	listenInterval   = 200 * time.Millisecond
 	relistenBackoff  = 200 * time.Millisecond
 	maxCached        = 50_000
+	maxCachedNeeds   = 50_000
 	compileInterval  = 24 * time.Hour   // after which rules are compiled again, as their schedules have a horizon
 	maxUngovernedAge = 30 * time.Second // for a server that died before it announced an account's first rule
 )
@@ -38,6 +40,7 @@ type Cache struct {
 
 	mu         sync.RWMutex
 	accounts   map[uuid.UUID]cached
+	needs      map[pairUnderRules]policy.Needs // of the starts so far, a supposition about the next ones
 	validUntil time.Time
 	generation uint64 // counts invalidations
 }
@@ -47,11 +50,18 @@ type cached struct {
 	added time.Time
 }
 
+// pairUnderRules is a product and an environment, by the names in events, and the revision of the rules of their account.
+type pairUnderRules struct {
+	pair
+
+	revision int64
+}
+
 var _ ingest.Governance = (*Cache)(nil)
 
 // NewCache returns an empty cache. Without Run beside it, it is correct but compares revisions each time.
 func NewCache(pool *postgres.Pool, logger *slog.Logger) *Cache {
-	return &Cache{pool: pool, logger: logger, accounts: make(map[uuid.UUID]cached)}
+	return &Cache{pool: pool, logger: logger, accounts: make(map[uuid.UUID]cached), needs: make(map[pairUnderRules]policy.Needs)}
 }
 
 // Rules implements ingest.Governance.
@@ -85,6 +95,33 @@ func (c *Cache) Put(generation uint64, rules map[uuid.UUID]*ingest.Rules) {
 	for accountID, one := range rules {
 		c.accounts[accountID] = cached{rules: one, added: time.Now()}
 	}
+}
+
+// suppose returns what each start is supposed to need: what the last start of its product in its environment needed, else all that its rules
+// may need.
+func (c *Cache) suppose(rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) []policy.Needs {
+	supposed := make([]policy.Needs, len(starts))
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for i, start := range starts {
+		of := rules[start.AccountID]
+		needs, isKnown := c.needs[pairUnderRules{pairOf(start), of.Revision}]
+		if !isKnown {
+			needs = of.Needs
+		}
+		supposed[i] = needs
+	}
+	return supposed
+}
+
+// putNeeds stores what the starts of a product in an environment need.
+func (c *Cache) putNeeds(needs map[pairUnderRules]policy.Needs) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.needs)+len(needs) > maxCachedNeeds {
+		clear(c.needs)
+	}
+	maps.Copy(c.needs, needs)
 }
 
 // LoadRules implements ingest.Governance.
@@ -140,9 +177,10 @@ func compile(rules []policy.Rule, isGated bool, revision int64, now time.Time) (
 		compiled.AllowsRollback = compiled.AllowsRollback || rule.Rollback != nil && *rule.Rollback == policy.AllowRollback
 		switch rule.Type {
 		case policy.ConcurrencyRule:
-			compiled.HasConcurrency = true
+			compiled.Needs.Slots = true
 			compiled.IsWide = compiled.IsWide || rule.Concurrency.Per != policy.PerProductEnvironment
 		case policy.FlowRule:
+			compiled.Needs.History = true
 			names := rule.Flow.Prerequisites
 			compiled.Environments = appendNew(compiled.Environments, names...)
 			compiled.Prerequisites = appendNew(compiled.Prerequisites, names...)
@@ -150,7 +188,7 @@ func compile(rules []policy.Rule, isGated bool, revision int64, now time.Time) (
 				compiled.Soaks = appendNew(compiled.Soaks, names[len(names)-1])
 			}
 		case policy.VersionApprovalRule:
-			compiled.HasApprovals = true
+			compiled.Needs.Approvals = true
 			if rule.VersionApproval.Environment != nil {
 				compiled.Environments = appendNew(compiled.Environments, *rule.VersionApproval.Environment)
 			}
@@ -162,7 +200,7 @@ func compile(rules []policy.Rule, isGated bool, revision int64, now time.Time) (
 	return compiled, nil
 }
 
-func appendNew(list []string, values ...string) []string {
+func appendNew[V comparable](list []V, values ...V) []V {
 	for _, value := range values {
 		if !slices.Contains(list, value) {
 			list = append(list, value)

@@ -14,6 +14,11 @@ import (
 
 // facts is what the rules of the accounts of starts depend on, by the names in the events.
 type facts struct {
+	cache    *Cache
+	rules    map[uuid.UUID]*ingest.Rules
+	starts   []ingest.Start
+	supposed []policy.Needs // of each start
+
 	products     map[name]policy.Ref
 	environments map[name]policy.Ref
 	current      map[pair]dbgen.ListCurrentVersionsRow
@@ -39,6 +44,8 @@ type pair struct {
 	product, environment string
 }
 
+func pairOf(start ingest.Start) pair { return pair{start.AccountID, start.Product, start.Environment} }
+
 type version struct {
 	accountID        uuid.UUID
 	product, version string
@@ -60,8 +67,9 @@ type occupation struct {
 func (c *Cache) QueueFacts(
 	batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool, now time.Time,
 ) ingest.FactSource {
-	f := newFacts()
-	f.queue(batch, rules, starts, withExceptions)
+	f := newFacts(rules, starts)
+	f.cache, f.supposed = c, c.suppose(rules, starts)
+	f.queue(batch, withExceptions)
 	if !withExceptions {
 		return f
 	}
@@ -72,8 +80,14 @@ func (c *Cache) QueueFacts(
 	return f
 }
 
-func newFacts() *facts {
+// newFacts returns the source of all facts that starts may need.
+func newFacts(rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start) *facts {
+	supposed := make([]policy.Needs, len(starts))
+	for i, start := range starts {
+		supposed[i] = rules[start.AccountID].Needs
+	}
 	return &facts{
+		rules: rules, starts: starts, supposed: supposed,
 		products: make(map[name]policy.Ref), environments: make(map[name]policy.Ref), current: make(map[pair]dbgen.ListCurrentVersionsRow),
 		completions: make(map[version][]completion), occupations: make(map[version][]occupation), approvals: make(map[version][]policy.Approval),
 		requests: make(map[ingest.Start][]policy.Request), grants: make(map[pair][]policy.Grant),
@@ -134,60 +148,85 @@ func newReferences(rules map[uuid.UUID]*ingest.Rules, of func(*ingest.Rules) []s
 	return r
 }
 
-// queue queues the statements that the rules need, but for that of the grants.
-func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool) {
-	withApprovals, withRequests, counting := starts[:0:0], starts[:0:0], starts[:0:0]
-	var wide []uuid.UUID
-	for accountID, one := range rules {
-		if one.HasConcurrency && one.IsWide {
-			wide = append(wide, accountID)
+// startsWith returns the starts that need facts of a kind.
+func (f *facts) startsWith(need func(policy.Needs) bool) (starts []ingest.Start) {
+	for i, start := range f.starts {
+		if need(f.supposed[i]) {
+			starts = append(starts, start)
 		}
 	}
+	return starts
+}
+
+// rulesOf returns the rules of the accounts of starts.
+func (f *facts) rulesOf(starts []ingest.Start) map[uuid.UUID]*ingest.Rules {
+	rules := make(map[uuid.UUID]*ingest.Rules)
 	for _, start := range starts {
-		of := rules[start.AccountID]
-		if of.HasConcurrency && !of.IsWide {
-			ofPair := start
-			ofPair.Version = "" // each pair once
-			counting = append(counting, ofPair)
-		}
-		if of.HasApprovals {
-			withApprovals = append(withApprovals, start)
-		}
-		if of.HasRequests {
-			withRequests = append(withRequests, start)
-		}
+		rules[start.AccountID] = f.rules[start.AccountID]
 	}
-	accountIDs, names := newNames(starts, func(start ingest.Start) string { return start.Product })
-	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: accountIDs, ProductNames: names},
-		func(row dbgen.ListFactProductsRow) {
-			key := name{row.AccountID, row.NameInEvent}
-			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.products[key].Names, row.Name)}
-			f.products[key] = f.refs[row.ID]
-		})
-	accountIDs, names = newNames(starts, func(start ingest.Start) string { return start.Environment })
-	postgres.QueueRows(batch, dbgen.ListFactEnvironments, dbgen.ListFactEnvironmentsParams{AccountIDs: accountIDs, EnvironmentNames: names},
-		func(row dbgen.ListFactEnvironmentsRow) {
-			key := name{row.AccountID, row.NameInEvent}
-			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.environments[key].Names, row.Name), Type: row.Type}
-			f.environments[key] = f.refs[row.ID]
-		})
-	if all := newReferences(rules, func(r *ingest.Rules) []string { return r.Environments }); len(all.names) > 0 {
+	return rules
+}
+
+// queue queues the statements that the rules need, but for that of the grants.
+func (f *facts) queue(batch *pgx.Batch, withExceptions bool) {
+	f.queueNames(batch)
+	referring := f.startsWith(func(n policy.Needs) bool { return n.History || n.Approvals })
+	if all := newReferences(f.rulesOf(referring), func(r *ingest.Rules) []string { return r.Environments }); len(all.names) > 0 {
 		postgres.QueueRows(batch, dbgen.ListReferredEnvironments, dbgen.ListReferredEnvironmentsParams{
 			AccountIDs: all.accountIDs, Names: all.names, IDs: all.ids,
 		}, f.addReferred)
 	}
-	f.queueHistory(batch, rules, starts, withExceptions)
-	if len(withApprovals) > 0 {
-		of := newColumns(withApprovals)
+	f.queueHistory(batch, withExceptions)
+	if starts := f.startsWith(func(n policy.Needs) bool { return n.Approvals }); len(starts) > 0 {
+		of := newColumns(starts)
 		postgres.QueueRows(batch, dbgen.ListFactApprovals, dbgen.ListFactApprovalsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, Versions: of.versions,
 		}, f.addApproval)
+	}
+	var withRequests []ingest.Start
+	for _, start := range f.starts {
+		if f.rules[start.AccountID].HasRequests {
+			withRequests = append(withRequests, start)
+		}
 	}
 	if len(withRequests) > 0 {
 		of := newColumns(withRequests)
 		postgres.QueueRows(batch, dbgen.ListFactRequests, dbgen.ListFactRequestsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,
 		}, f.addRequest)
+	}
+	f.queueSlots(batch)
+}
+
+// queueNames queues the statements that read the products and environments of starts.
+func (f *facts) queueNames(batch *pgx.Batch) {
+	accountIDs, names := newNames(f.starts, func(start ingest.Start) string { return start.Product })
+	postgres.QueueRows(batch, dbgen.ListFactProducts, dbgen.ListFactProductsParams{AccountIDs: accountIDs, ProductNames: names},
+		func(row dbgen.ListFactProductsRow) {
+			key := name{row.AccountID, row.NameInEvent}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.products[key].Names, row.Name)}
+			f.products[key] = f.refs[row.ID]
+		})
+	accountIDs, names = newNames(f.starts, func(start ingest.Start) string { return start.Environment })
+	postgres.QueueRows(batch, dbgen.ListFactEnvironments, dbgen.ListFactEnvironmentsParams{AccountIDs: accountIDs, EnvironmentNames: names},
+		func(row dbgen.ListFactEnvironmentsRow) {
+			key := name{row.AccountID, row.NameInEvent}
+			f.refs[row.ID] = policy.Ref{ID: row.ID, Names: append(f.environments[key].Names, row.Name), Type: row.Type}
+			f.environments[key] = f.refs[row.ID]
+		})
+}
+
+// queueSlots queues the statements that read slots: those of the products and environments of starts, or all those of an account.
+func (f *facts) queueSlots(batch *pgx.Batch) {
+	var counting []ingest.Start
+	var wide []uuid.UUID
+	for _, start := range f.startsWith(func(n policy.Needs) bool { return n.Slots }) {
+		if f.rules[start.AccountID].IsWide {
+			wide = appendNew(wide, start.AccountID)
+			continue
+		}
+		start.Version = "" // each pair once
+		counting = append(counting, start)
 	}
 	if len(counting) > 0 {
 		of := newColumns(counting)
@@ -208,18 +247,16 @@ func (f *facts) queue(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, start
 }
 
 // queueHistory queues the statements that read where the versions of starts were, as far as rules depend on it.
-func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules, starts []ingest.Start, withExceptions bool) {
-	flowing, occupying, rolling := starts[:0:0], starts[:0:0], starts[:0:0]
-	for _, start := range starts {
-		of := rules[start.AccountID]
-		if len(of.Prerequisites) > 0 {
-			flowing = append(flowing, start)
-		}
-		needsExceptions := withExceptions && of.AllowsRollback
-		if len(of.Soaks) > 0 || needsExceptions {
+func (f *facts) queueHistory(batch *pgx.Batch, withExceptions bool) {
+	flowing := f.startsWith(func(n policy.Needs) bool { return n.History })
+	var occupying, rolling []ingest.Start
+	for i, start := range f.starts {
+		of := f.rules[start.AccountID]
+		isRolling := withExceptions && of.AllowsRollback
+		if isRolling || f.supposed[i].History && len(of.Soaks) > 0 {
 			occupying = append(occupying, start)
 		}
-		if needsExceptions {
+		if isRolling {
 			rolling = append(rolling, start)
 		}
 	}
@@ -232,17 +269,17 @@ func (f *facts) queueHistory(batch *pgx.Batch, rules map[uuid.UUID]*ingest.Rules
 		})
 	}
 	if len(flowing) > 0 {
-		of, in := newColumns(flowing), newReferences(rules, func(r *ingest.Rules) []string { return r.Prerequisites })
+		of, in := newColumns(flowing), newReferences(f.rulesOf(flowing), func(r *ingest.Rules) []string { return r.Prerequisites })
 		postgres.QueueRows(batch, dbgen.ListCompletions, dbgen.ListCompletionsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, Versions: of.versions,
 			ReferringAccounts: in.accountIDs, Names: in.names, IDs: in.ids,
 		}, f.addCompletion)
 	}
 	if len(occupying) > 0 {
-		of, in := newColumns(occupying), newReferences(rules, func(r *ingest.Rules) []string { return r.Soaks })
+		of, in := newColumns(occupying), newReferences(f.rulesOf(occupying), func(r *ingest.Rules) []string { return r.Soaks })
 		allowsRollback := make([]bool, len(of.accountIDs))
 		for i, accountID := range of.accountIDs {
-			allowsRollback[i] = withExceptions && rules[accountID].AllowsRollback
+			allowsRollback[i] = withExceptions && f.rules[accountID].AllowsRollback
 		}
 		postgres.QueueRows(batch, dbgen.ListOccupations, dbgen.ListOccupationsParams{
 			AccountIDs: of.accountIDs, ProductNames: of.products, EnvironmentNames: of.environments, Versions: of.versions,
@@ -314,12 +351,34 @@ func (f *facts) addSlot(row dbgen.ListSlotsOfAccountsRow) {
 	f.slots[row.AccountID] = append(f.slots[row.AccountID], slot)
 }
 
+// IsComplete implements ingest.FactSource. It stores what the starts need for the next ones. A start whose names do not exist yet is left out:
+// it is read again once they do.
+func (f *facts) IsComplete() bool {
+	isComplete := true
+	changed := make(map[pairUnderRules]policy.Needs)
+	for i, start := range f.starts {
+		product, environment := f.products[name{start.AccountID, start.Product}], f.environments[name{start.AccountID, start.Environment}]
+		if product.ID == uuid.Nil || environment.ID == uuid.Nil {
+			continue
+		}
+		rules := f.rules[start.AccountID]
+		if needs := rules.Set.Needs(product, environment); needs != f.supposed[i] {
+			changed[pairUnderRules{pairOf(start), rules.Revision}] = needs
+			isComplete = isComplete && f.supposed[i].Includes(needs)
+		}
+	}
+	if len(changed) > 0 {
+		f.cache.putNeeds(changed)
+	}
+	return isComplete
+}
+
 // Slots implements ingest.FactSource.
 func (f *facts) Slots(accountID uuid.UUID) []ingest.AdmittedSlot { return f.slots[accountID] }
 
 // Facts implements ingest.FactSource.
 func (f *facts) Facts(start ingest.Start) policy.Facts {
-	ofPair, ofVersion := pair{start.AccountID, start.Product, start.Environment}, version{start.AccountID, start.Product, start.Version}
+	ofPair, ofVersion := pairOf(start), version{start.AccountID, start.Product, start.Version}
 	known := policy.Facts{
 		Product:      f.products[name{start.AccountID, start.Product}],
 		Environment:  f.environments[name{start.AccountID, start.Environment}],

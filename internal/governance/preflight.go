@@ -167,9 +167,9 @@ func (c *Cache) current(ctx context.Context, tx *postgres.BatchTx, accountID uui
 
 // loadFacts reads the facts of a start. What does not exist has no identifier, and a warning.
 func loadFacts(ctx context.Context, tx *postgres.BatchTx, rules *ingest.Rules, start ingest.Start, now time.Time) (policy.Facts, []Warning, error) {
-	loaded := newFacts()
+	loaded := newFacts(map[uuid.UUID]*ingest.Rules{start.AccountID: rules}, []ingest.Start{start})
 	batch := &pgx.Batch{}
-	loaded.queue(batch, map[uuid.UUID]*ingest.Rules{start.AccountID: rules}, []ingest.Start{start}, true)
+	loaded.queue(batch, true)
 	postgres.QueueRows(batch, dbgen.ListGrants, dbgen.ListGrantsParams{
 		AccountIDs: []uuid.UUID{start.AccountID}, ProductNames: []string{start.Product}, EnvironmentNames: []string{start.Environment}, Now: now,
 	}, loaded.addGrant)

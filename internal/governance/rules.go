@@ -124,7 +124,7 @@ func (r Rules) Create(ctx context.Context, accountID uuid.UUID, body json.RawMes
 		if rule, err = RuleOf(row); err != nil {
 			return false, err
 		}
-		if err := fillSlots(ctx, db, rule, now); err != nil {
+		if err := fillSlotsFor(ctx, db, rule, now); err != nil {
 			return false, err
 		}
 		if err := notifyOfRule(ctx, db, nil, &rule, audit.ActorName(ctx), now); err != nil {
@@ -171,7 +171,7 @@ func replace(ctx context.Context, db *postgres.DB, former, rule Rule, action str
 	if err != nil {
 		return rule, false, err
 	}
-	if err := fillSlots(ctx, db, rule, now); err != nil {
+	if err := fillSlotsFor(ctx, db, rule, now); err != nil {
 		return rule, false, err
 	}
 	if err := notifyOfRule(ctx, db, &former, &rule, audit.ActorName(ctx), now); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,68 @@ func TestSecondAttemptOfARun(t *testing.T) {
 			stale["status"] = "aborted"
 			require.Equal(t, http.StatusOK, start(t, api, "1", stale).Status)
 			require.Equal(t, http.StatusOK, start(t, api, "2", map[string]any{"invoke_id": "another run"}).Status, "nothing is in progress")
+		})
+	}
+}
+
+// TestChangedNamesAndTypes starts deployments that no rule applies to, until the environment or product gets another name or type: from then on,
+// rules apply, with all that they depend on.
+func TestChangedNamesAndTypes(t *testing.T) {
+	t.Parallel()
+	all := []string{
+		concurrencyRule("product_environment"),
+		`{"name":"QA","rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"]}}`,
+		`{"name":"Staging first","rule_type":"flow","flow":{"prerequisites":["staging"]}}`,
+	}
+	for name, c := range map[string]struct {
+		scope, object, patch string
+		rules                []string
+		status               int // of a version that no rule lets pass
+	}{
+		"TypeOfEnvironment": {`{"environment_types":["production"]}`, "environment_id", `{"type":"production"}`, all, http.StatusPreconditionRequired},
+		"NameOfEnvironment": {`{"environments":["live"]}`, "environment_id", `{"name":"Live"}`, all, http.StatusPreconditionRequired},
+		"NameOfProduct":     {`{"products":["store"]}`, "product_id", `{"name":"store"}`, all, http.StatusPreconditionRequired},
+		"ConcurrencyAlone":  {`{"environments":["live"]}`, "environment_id", `{"name":"Live"}`, all[:1], http.StatusConflict},
+		"OfManyProducts":    {`{"environments":["live"]}`, "environment_id", `{"name":"Live"}`, []string{concurrencyRule("environment")}, http.StatusConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := testapi.New(t)
+			inScope := `{"scope":` + c.scope + `,`
+			for _, rule := range c.rules {
+				created(t, api, rulesPath, inScope+rule[1:])
+			}
+			awaitGovernance(t, api)
+			begin := func(version, environment string) testapi.Answer {
+				return start(t, api, version, map[string]any{"environment_name": environment, "invoke_id": version})
+			}
+			end := func(version, environment string) {
+				answer := start(t, api, version, map[string]any{"environment_name": environment, "invoke_id": version, "status": "completed"})
+				require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+			}
+			for _, version := range []string{"1", "2", "3"} {
+				end(version, "staging")
+				answer := begin(version, "playground")
+				require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+				approve(t, api, "qa", answer.Field(t, "version_id").(string), `{"approval_type":"qa","decision":"approved"}`)
+			}
+			end("2", "playground")
+			last := begin("4", "playground")
+			require.Equal(t, http.StatusOK, last.Status, "%s", last.Body)
+			object := "/" + strings.TrimSuffix(c.object, "_id") + "s/" + last.Field(t, c.object).(string)
+			changed := api.As(t, "admin", http.MethodPatch, object, c.patch)
+			require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
+
+			answer := begin("2 again", "playground")
+			require.Equal(t, c.status, answer.Status, "%s", answer.Body)
+			require.InDelta(t, len(c.rules), answer.Field(t, "details").(map[string]any)["violations_total"], 0, "%s", answer.Body)
+			for _, version := range []string{"1", "3", "4"} {
+				answer := start(t, api, "2", map[string]any{"environment_name": "playground", "invoke_id": "again"})
+				require.Equal(t, http.StatusConflict, answer.Status, "it completed in staging and is approved: %s", answer.Body)
+				end(version, "playground")
+			}
+			answer = start(t, api, "2", map[string]any{"environment_name": "playground", "invoke_id": "again"})
+			require.Equal(t, http.StatusOK, answer.Status, "nothing is in progress: %s", answer.Body)
 		})
 	}
 }

@@ -23,6 +23,7 @@ type Governance interface {
 	// LoadRules reads the rules of accounts in a transaction that has locked their revisions.
 	LoadRules(ctx context.Context, tx *postgres.BatchTx, revisions map[uuid.UUID]int64, now time.Time) (map[uuid.UUID]*Rules, error)
 	// QueueFacts queues the statements that read the facts of starts, those of exceptions on request. The accounts of all of them have rules.
+	// Which facts a start needs is supposed from earlier starts of the product in the environment, as the names are not resolved yet.
 	QueueFacts(batch *pgx.Batch, rules map[uuid.UUID]*Rules, starts []Start, withExceptions bool, now time.Time) FactSource
 }
 
@@ -34,13 +35,12 @@ type Rules struct {
 
 	// IsWide is whether a rule counts deployments of more than one product and environment: then starts of the account wait for each other.
 	IsWide         bool
-	HasConcurrency bool     // a rule counts deployments in progress
-	HasApprovals   bool     // a rule requires approvals of the version
-	HasRequests    bool     // a rule requires deployment requests, or some block by themselves
-	AllowsRollback bool     // a rule passes rollbacks
-	Environments   []string // that rules refer to, by identifier or name
-	Prerequisites  []string // those of them in which a version must complete
-	Soaks          []string // those of them in which a version must soak
+	Needs          policy.Needs // of a start that all rules apply to
+	HasRequests    bool         // a rule requires deployment requests, or some block by themselves
+	AllowsRollback bool         // a rule passes rollbacks
+	Environments   []string     // that rules refer to, by identifier or name
+	Prerequisites  []string     // those of them in which a version must complete
+	Soaks          []string     // those of them in which a version must soak
 }
 
 // IsEmpty reports whether nothing is evaluated: there are no rules, and no deployment requests that block by themselves.
@@ -62,6 +62,8 @@ type AdmittedSlot struct {
 
 // FactSource has the facts of the starts of a batch, once it is read.
 type FactSource interface {
+	// IsComplete reports whether the facts are those that the starts need. If not, those of the next QueueFacts are.
+	IsComplete() bool
 	// Facts returns the facts of a start, but for its version's identifier and the slots.
 	Facts(start Start) policy.Facts
 	// Slots returns the slots of an account, if one of its rules counts them.

@@ -131,7 +131,7 @@ func (w *workingSet) evaluate(event Event, pair *resolvedPair, outcome Outcome, 
 	if outcome.Effect == Progressed {
 		attempt.DeploymentID = outcome.Subject.ID
 	}
-	facts := w.factsOf(event, pair, outcome.Version.ID, rules)
+	facts := w.factsOf(event, pair, outcome.Version.ID)
 	verdict := rules.Set.Evaluate(now, attempt, facts)
 	if verdict.MayBeExcepted && !w.governed.hasExceptions {
 		w.governed.needsExceptions = true
@@ -140,7 +140,7 @@ func (w *workingSet) evaluate(event Event, pair *resolvedPair, outcome Outcome, 
 }
 
 // factsOf returns the facts of a start as the earlier events of the batch have left them.
-func (w *workingSet) factsOf(event Event, pair *resolvedPair, versionID uuid.UUID, rules *Rules) policy.Facts {
+func (w *workingSet) factsOf(event Event, pair *resolvedPair, versionID uuid.UUID) policy.Facts {
 	facts := w.governed.facts.Facts(startOf(event))
 	facts.Version.ID = versionID
 	if current, ok := w.subjects[w.pairs[pair.key].CurrentID]; ok {
@@ -165,10 +165,8 @@ func (w *workingSet) factsOf(event Event, pair *resolvedPair, versionID uuid.UUI
 		_, isUsed := w.governed.usedGrants[grant.ID]
 		return isUsed
 	})
-	if rules.HasConcurrency {
-		for _, slot := range w.governed.slots[event.AccountID] {
-			facts.Slots = append(facts.Slots, slot.Slot)
-		}
+	for _, slot := range w.governed.slots[event.AccountID] {
+		facts.Slots = append(facts.Slots, slot.Slot)
 	}
 	return facts
 }
@@ -205,7 +203,7 @@ func (w *workingSet) admit(outcome *Outcome, event Event, facts policy.Facts, ve
 			Product: pair.productName, Environment: pair.environmentName, Deployer: holder(outcome.Subject), At: now,
 		}
 	}
-	if !w.governed.rules[event.AccountID].HasConcurrency {
+	if !w.governed.rules[event.AccountID].Set.Needs(facts.Product, facts.Environment).Slots {
 		return
 	}
 	subject := outcome.Subject

@@ -28,6 +28,9 @@ var errRulesChanged = errors.New("the rules of an account are not those that the
 // exceptions, which are rollbacks and grants: few starts need them.
 var errNeedsExceptions = errors.New("a start may be an exception")
 
+// errFactsMissing means that starts need more facts than was supposed, and that the transaction has to run again.
+var errFactsMissing = errors.New("starts need facts that were not read")
+
 // governedAccounts is what a transaction knows of the rules of the accounts of its starts before it reads their revisions.
 type governedAccounts struct {
 	rules      map[uuid.UUID]*Rules // nil for an account that is not known
@@ -166,9 +169,13 @@ func (t *transaction) checkRules(ctx context.Context, g *governedAccounts) error
 	for accountID, rules := range g.rules {
 		t.state.governed.observing[accountID] = !rules.IsEmpty()
 	}
-	if t.state.governed.facts != nil {
-		t.state.loadSlots(g.now)
+	if t.state.governed.facts == nil {
+		return nil
 	}
+	if !t.state.governed.facts.IsComplete() {
+		return errFactsMissing
+	}
+	t.state.loadSlots(g.now)
 	return nil
 }
 

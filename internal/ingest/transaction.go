@@ -43,8 +43,8 @@ type committedEvent struct {
 }
 
 // maxRuns bounds the transactions of a batch: one that finds what does not exist, one that creates it, one that reads the facts of
-// exceptions, and one for each time that rules are read or have changed.
-const maxRuns = 6
+// exceptions, one that reads the facts that an earlier one missed, and one for each time that rules are read or have changed.
+const maxRuns = 7
 
 // recording is what transactions need.
 type recording struct {
@@ -67,7 +67,7 @@ func (r recording) runBatch(ctx context.Context, jobs []*job, lockTimeout time.D
 	err := errConcurrent // names were deleted concurrently, or rules changed each time
 	for range maxRuns {
 		unknown, failure := t.run(ctx, r.pool, lockTimeout, create)
-		if errors.Is(failure, errRulesChanged) || errors.Is(failure, errNeedsExceptions) {
+		if errors.Is(failure, errRulesChanged) || errors.Is(failure, errFactsMissing) || errors.Is(failure, errNeedsExceptions) {
 			continue
 		}
 		if failure != nil || len(unknown) == 0 {

@@ -69,6 +69,38 @@ func Compile(rules []Rule, from time.Time) (*Set, error) {
 	return s, nil
 }
 
+// Needs is which facts of a start the rules depend on that apply to its product and environment.
+type Needs struct {
+	History   bool // where the version was: Completed and Runs
+	Slots     bool // and the start counts itself
+	Approvals bool
+}
+
+// Includes reports whether n has everything that other has.
+func (n Needs) Includes(other Needs) bool {
+	return (n.History || !other.History) && (n.Slots || !other.Slots) && (n.Approvals || !other.Approvals)
+}
+
+// Needs returns the facts that the starts of a product in an environment need. Those of exceptions and requests are not among them.
+func (s *Set) Needs(product, environment Ref) (needs Needs) {
+	for i := range s.rules {
+		r := &s.rules[i]
+		var need *bool
+		switch r.ruleType {
+		case FlowRule:
+			need = &needs.History
+		case ConcurrencyRule:
+			need = &needs.Slots
+		case VersionApprovalRule:
+			need = &needs.Approvals
+		case ScheduleRule, DeploymentRequestRule:
+			continue
+		}
+		*need = *need || r.scope.match(product, environment)
+	}
+	return needs
+}
+
 // Len returns how many rules are evaluated.
 func (s *Set) Len() int { return len(s.rules) }
 

@@ -259,6 +259,31 @@ func TestViolationsClearWhenTheySay(t *testing.T) {
 	})
 }
 
+// TestNeeds evaluates with the facts that the rules need, and with all of them. Where an exception may apply, those of exceptions are added.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := newDraws(t)
+		set, all := d.compile(d.rules(8)), d.facts()
+		needs, needed := set.Needs(all.Product, all.Environment), all
+		if !needs.History {
+			needed.Completed, needed.Runs = nil, nil
+		}
+		if !needs.Slots {
+			needed.Slots = nil
+		}
+		if !needs.Approvals {
+			needed.Approvals = nil
+		}
+		verdict := set.Evaluate(d.from, policy.Attempt{}, needed)
+		if verdict.MayBeExcepted {
+			needed.Runs = all.Runs
+			verdict = set.Evaluate(d.from, policy.Attempt{}, needed)
+		}
+		require.Equal(t, set.Evaluate(d.from, policy.Attempt{}, all), verdict)
+	})
+}
+
 func TestAnotherRuleNeverUnblocks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
