@@ -33,10 +33,14 @@ func nameOf(ref Ref, unknown string) string {
 func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 	e := evaluation{attempt: &a, facts: &f}
 	v := Verdict{Status: StatusPassed, SkipIgnored: a.SkipRequested && !a.SkipPermitted}
+	var required []*deploymentRequest // of the enabled rules that apply
 	for i := range s.rules {
 		r := &s.rules[i]
 		if !r.scope.match(f.Product, f.Environment) {
 			continue
+		}
+		if check, ok := r.check.(*deploymentRequest); ok && r.mode == Enabled {
+			required = append(required, check)
 		}
 		violation := r.violation(&e, at)
 		v.MayBeExcepted = v.MayBeExcepted || violation != nil && r.allowsRollbacks
@@ -63,7 +67,7 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 			v.Evaluations = append(v.Evaluations, Evaluation{RuleName: gate.name, Mode: gate.mode, Result: ResultFailed, Message: violation.Message})
 		}
 	}
-	v.DeploymentRequestID = e.activeRequest()
+	v.DeploymentRequestID = e.activeRequest(at, required)
 	slices.SortStableFunc(v.Violations, compareViolations)
 	slices.SortStableFunc(v.Reports, compareViolations)
 	v.decide(at, &e)
@@ -95,17 +99,31 @@ func newGate(r *Request) *rule {
 	return &rule{name: fmt.Sprintf("Deployment request %q", r.Name), ruleType: DeploymentRequestRule, mode: Enabled, check: gate{r}}
 }
 
-// activeRequest returns the request that lets the attempt start: an approved one, else one in progress.
-func (e *evaluation) activeRequest() uuid.UUID {
-	active := uuid.Nil
+// activeRequest returns the request that lets the attempt start: of the active ones that name it, the one by which most of the required ones pass,
+// rather an approved one, the first in the list.
+func (e *evaluation) activeRequest(at time.Time, required []*deploymentRequest) uuid.UUID {
+	active, most := uuid.Nil, 0
 	for i := range e.facts.Requests {
 		r := &e.facts.Requests[i]
-		switch {
-		case !e.isNamed(r):
-		case r.Status == RequestApproved:
-			return r.ID
-		case r.Status == RequestInProgress && active == uuid.Nil:
-			active = r.ID
+		if !e.isNamed(r) {
+			continue
+		}
+		rank := 0
+		switch r.Status {
+		case RequestApproved:
+			rank = 2
+		case RequestInProgress:
+			rank = 1
+		case RequestDraft, RequestRejected, RequestCompleted, RequestCancelled:
+			continue
+		}
+		for _, check := range required {
+			if expires, _ := check.assess(r, nano(at)); expires > nano(at) {
+				rank += 2
+			}
+		}
+		if rank > most {
+			active, most = r.ID, rank
 		}
 	}
 	return active

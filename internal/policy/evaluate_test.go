@@ -482,6 +482,17 @@ func TestDeploymentRequests(t *testing.T) {
 	verdict := set.Evaluate(monday, policy.Attempt{}, f)
 	require.Equal(t, "pre_steps_open", verdict.First().Details["reason"], "that of the request that is closest to pass")
 	require.Equal(t, uuid.UUID{51}, verdict.First().DeploymentRequestID)
+	f.Requests = []policy.Request{
+		request(func(r *policy.Request) { r.Approvals = r.Approvals[1:] }),
+		request(func(r *policy.Request) { r.ID, r.Status = uuid.UUID{51}, policy.RequestInProgress }),
+		request(func(r *policy.Request) { r.ID = uuid.UUID{52} }),
+	}
+	require.Equal(t, uuid.UUID{52}, set.Evaluate(monday, policy.Attempt{}, f).DeploymentRequestID, "that by which the rule passes, rather an approved one")
+	require.Equal(t, uuid.UUID{50}, compile(t).Evaluate(monday, policy.Attempt{}, f).DeploymentRequestID, "the first one without a rule")
+	f.Requests = f.Requests[:2]
+	require.Equal(t, uuid.UUID{51}, set.Evaluate(monday, policy.Attempt{}, f).DeploymentRequestID)
+	f.Requests = []policy.Request{request(func(r *policy.Request) { r.Status = policy.RequestDraft }), request(func(r *policy.Request) { r.ID, r.OpenPreSteps = uuid.UUID{51}, 2 })}
+
 	withoutSteps := compile(t, ruleOf(t, 1, strings.Replace(needsRequest, `:24`, `:24,"require_pre_steps":false`, 1)))
 	require.True(t, withoutSteps.Evaluate(monday, policy.Attempt{}, f).Allowed())
 }

@@ -51,7 +51,7 @@ type Verdict struct {
 	Evaluations []Evaluation
 	// GrantID is the grant that overrides the violations, which this start uses; uuid.Nil: none.
 	GrantID uuid.UUID
-	// DeploymentRequestID is the active request that names the version and environment; uuid.Nil: none.
+	// DeploymentRequestID is the active request that names the version and environment, of several the one by which rules pass; uuid.Nil: none.
 	DeploymentRequestID uuid.UUID
 	// MayBeExcepted is whether the facts of exceptions, which are rollbacks and grants, may change the verdict: a rule has found something.
 	MayBeExcepted bool
