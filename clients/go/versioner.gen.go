@@ -2415,7 +2415,7 @@ type Deployment struct {
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
-	// DeploymentRequestID The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+	// DeploymentRequestID The active deployment request that named the version and environment at the start; null if there was none. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
 	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
 
 	// EnvironmentID The environment's identifier.
@@ -7362,7 +7362,8 @@ type ClientInterface interface {
 
 	// RemoveDeploymentRequestApproval Remove a slot from a deployment request
 	//
-	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+	// reset first. Otherwise the answer is 409.
 	//
 	// Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
 	RemoveDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7411,8 +7412,8 @@ type ClientInterface interface {
 
 	// ResetDeploymentRequestApprovalWithBody Reset a rejected slot
 	//
-	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-	// rejected it, an admin or a release manager may do so.
+	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7421,8 +7422,8 @@ type ClientInterface interface {
 
 	// ResetDeploymentRequestApproval Reset a rejected slot
 	//
-	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-	// rejected it, an admin or a release manager may do so.
+	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9672,7 +9673,8 @@ func (c *Client) AddDeploymentRequestApproval(ctx context.Context, id Deployment
 
 // RemoveDeploymentRequestApproval Remove a slot from a deployment request
 //
-// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+// reset first. Otherwise the answer is 409.
 //
 // Corresponds with DELETE /deployment-requests/{id}/approvals/{slot_id} (the `RemoveDeploymentRequestApproval` operationId).
 func (c *Client) RemoveDeploymentRequestApproval(ctx context.Context, id DeploymentRequestID, slotID DeploymentRequestSlotID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9771,8 +9773,8 @@ func (c *Client) RejectDeploymentRequest(ctx context.Context, id ActiveDeploymen
 
 // ResetDeploymentRequestApprovalWithBody Reset a rejected slot
 //
-// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-// rejected it, an admin or a release manager may do so.
+// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9791,8 +9793,8 @@ func (c *Client) ResetDeploymentRequestApprovalWithBody(ctx context.Context, id 
 
 // ResetDeploymentRequestApproval Reset a rejected slot
 //
-// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-// rejected it, an admin or a release manager may do so.
+// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -20819,7 +20821,8 @@ type ClientWithResponsesInterface interface {
 
 	// RemoveDeploymentRequestApprovalWithResponse Remove a slot from a deployment request
 	//
-	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+	// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+	// reset first. Otherwise the answer is 409.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20870,8 +20873,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
 	//
-	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-	// rejected it, an admin or a release manager may do so.
+	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20880,8 +20883,8 @@ type ClientWithResponsesInterface interface {
 
 	// ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
 	//
-	// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-	// rejected it, an admin or a release manager may do so.
+	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -38947,7 +38950,8 @@ func (c *ClientWithResponses) AddDeploymentRequestApprovalWithResponse(ctx conte
 
 // RemoveDeploymentRequestApprovalWithResponse Remove a slot from a deployment request
 //
-// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+// Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+// reset first. Otherwise the answer is 409.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -39028,8 +39032,8 @@ func (c *ClientWithResponses) RejectDeploymentRequestWithResponse(ctx context.Co
 
 // ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
 //
-// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-// rejected it, an admin or a release manager may do so.
+// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -39044,8 +39048,8 @@ func (c *ClientWithResponses) ResetDeploymentRequestApprovalWithBodyWithResponse
 
 // ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
 //
-// Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-// rejected it, an admin or a release manager may do so.
+// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -113,6 +113,30 @@ func TestDeploymentRequests(t *testing.T) {
 	require.Error(t, api.TryExec(t, "SET ROLE versioner_app; UPDATE deployment_request_activity SET action = ''"), "it is append-only")
 }
 
+// TestRejectionOfAnOptionalSlot is reset by those who may do that, and not by removing the slot.
+func TestRejectionOfAnOptionalSlot(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	r := newRequest(t, api, "security")
+	r.require(t, http.StatusOK, "product", "/approvals", `{"approval_type":"qa","required":false}`)
+	r.require(t, http.StatusOK, "product", "/activate", "")
+	qa, security := r.slot(t, "qa"), r.slot(t, "security")
+	remove := func() testapi.Answer { return api.As(t, "product", http.MethodDelete, r.path+qa, "") }
+	for _, status := range []string{"in_progress", "approved"} {
+		r.require(t, http.StatusOK, "qa", qa+"/reject", declined)
+		require.Equal(t, status, r.get(t).Field(t, "status"))
+		answer := remove()
+		require.Equal(t, http.StatusConflict, answer.Status, "%s", answer.Body)
+		require.Contains(t, string(answer.Body), "reset it before")
+		r.require(t, http.StatusForbidden, "security", qa+"/reset", agreed)
+		require.Equal(t, "pending", r.require(t, http.StatusOK, "qa", qa+"/reset", agreed).Field(t, "status"))
+		require.Equal(t, status, r.get(t).Field(t, "status"))
+		r.require(t, http.StatusConflict, "admin", qa+"/reset", agreed)
+		r.require(t, http.StatusOK, "security", security+"/approve", agreed)
+	}
+	require.Equal(t, http.StatusNoContent, remove().Status)
+}
+
 func TestDeploymentRequestIsActivatedWithVersionsAndEnvironments(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)

@@ -13,6 +13,7 @@ import (
 	"github.com/versioner-io/versioner/internal/audit"
 	"github.com/versioner-io/versioner/internal/etag"
 	"github.com/versioner-io/versioner/internal/governance"
+	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
@@ -124,7 +125,7 @@ func (c *change) createSlot(ctx context.Context, slot Slot) (dbgen.DeploymentReq
 	return row, err
 }
 
-// RemoveSlot removes a slot: a required one in a draft only.
+// RemoveSlot removes a slot: a required one in a draft only, and a rejected one never, as adding it again would reset it.
 func (r Requests) RemoveSlot(ctx context.Context, target etag.Ref, slotID uuid.UUID, actor governance.Actor, now time.Time) error {
 	return r.change(ctx, target, actor, now, func(c *change) error {
 		index, err := c.findSlot(slotID)
@@ -134,6 +135,9 @@ func (r Requests) RemoveSlot(ctx context.Context, target etag.Ref, slotID uuid.U
 		slot := c.slots[index]
 		if err := c.apply(Action{Verb: verbOf(slot.Required)}); err != nil {
 			return err
+		}
+		if c.state.Slots[index].Decision == policy.Rejected {
+			return apperr.New(apperr.Conflict, "The slot is rejected: reset it before")
 		}
 		c.entry = entry{action: "remove_slot", subject: slot.ApprovalType, before: slotMembers(slot)}
 		return postgres.Classify(c.db.DeleteRequestSlot(ctx, dbgen.DeleteRequestSlotParams{AccountID: target.AccountID, ID: slotID}))

@@ -101,8 +101,8 @@ func isPermitted(status policy.RequestStatus, verb Verb) bool {
 		statuses = []policy.RequestStatus{policy.RequestInProgress, policy.RequestApproved, policy.RequestRejected}
 	case Approve, Reject:
 		statuses = []policy.RequestStatus{policy.RequestInProgress, policy.RequestApproved}
-	case Reset:
-		statuses = []policy.RequestStatus{policy.RequestRejected}
+	case Reset: // optional slots are rejected in requests that are not
+		statuses = []policy.RequestStatus{policy.RequestInProgress, policy.RequestApproved, policy.RequestRejected}
 	case Complete:
 		statuses = []policy.RequestStatus{policy.RequestApproved}
 	case ChangeRest:

@@ -73,6 +73,18 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func TestOptionalSlotIsReset(t *testing.T) {
+	t.Parallel()
+
+	for _, status := range []policy.RequestStatus{inProgress, approved, rejected} {
+		state := stateOf(status)
+		state.Slots[1].Decision = policy.Rejected
+		next, err := requests.Apply(state, requests.Action{Verb: requests.Reset, Slot: 1})
+		require.NoError(t, err)
+		require.Equal(t, stateOf(status), next, "the status stays")
+	}
+}
+
 func TestApplyKeepsTheStateBefore(t *testing.T) {
 	t.Parallel()
 

@@ -294,6 +294,28 @@ describe("deployment requests", suite, () => {
     assert.equal(await statusOf(id), "completed");
   });
 
+  test("resets the rejection of an optional approval, and removes it afterwards", async () => {
+    const approvals = [{ approval_type: "security" }, { approval_type: "qa", required: false }];
+    const id = await newRequest("Doubted", { approvals });
+    await visit(browser, server, `/deployment-requests/${id}`, { token: manager }, async (page) => {
+      const slot = page.getByRole("list", { name: "Approvals" }).getByRole("listitem").filter({ hasText: "QA" });
+      await slot.getByRole("button", { name: "Remove QA" }).waitFor();
+      await slot.getByRole("button", { name: "Reject QA" }).click();
+      await dialog(page).getByLabel("Comments").fill("Login fails");
+      await dialog(page).getByRole("button", { name: "Reject", exact: true }).click();
+      await slot.getByText("✕rejected").waitFor();
+      await slot.getByRole("button", { name: "Approve QA" }).waitFor();
+      assert.equal(await slot.getByRole("button", { name: "Remove QA" }).count(), 0);
+      await slot.getByRole("button", { name: "Reset QA" }).click();
+      await dialog(page).getByRole("button", { name: "Reset", exact: true }).click();
+      await slot.getByText("○open").waitFor();
+      await slot.getByRole("button", { name: "Remove QA" }).click();
+      await dialog(page).getByRole("button", { name: "Remove" }).click();
+      await slot.waitFor({ state: "detached" });
+    });
+    assert.equal(await statusOf(id), "in_progress");
+  });
+
   test("shows what another user has done since: 409 and 412", async () => {
     const id = await newRequest("Raced");
     const path = `/deployment-requests/${id}`;

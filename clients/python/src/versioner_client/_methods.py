@@ -961,7 +961,8 @@ class Methods(ABC):
     def remove_deployment_request_approval(self, id: UUID | str, slot_id: UUID | str) -> None:
         """Remove a slot from a deployment request.
 
-        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+        reset first. Otherwise the answer is 409.
         """
         self.send(operations.remove_deployment_request_approval(id, slot_id))
 
@@ -1010,8 +1011,8 @@ class Methods(ABC):
     ) -> models.DeploymentRequestApproval:
         """Reset a rejected slot.
 
-        Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-        rejected it, an admin or a release manager may do so.
+        Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+        optional one its status stays. The user who rejected it, an admin or a release manager may do so.
         """
         return (
             self.send(operations.reset_deployment_request_approval(id, slot_id, body, idempotency_key=idempotency_key))
@@ -2509,7 +2510,8 @@ class AsyncMethods(ABC):
     async def remove_deployment_request_approval(self, id: UUID | str, slot_id: UUID | str) -> None:
         """Remove a slot from a deployment request.
 
-        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+        Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+        reset first. Otherwise the answer is 409.
         """
         await self.send(operations.remove_deployment_request_approval(id, slot_id))
 
@@ -2558,8 +2560,8 @@ class AsyncMethods(ABC):
     ) -> models.DeploymentRequestApproval:
         """Reset a rejected slot.
 
-        Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
-        rejected it, an admin or a release manager may do so.
+        Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+        optional one its status stays. The user who rejected it, an admin or a release manager may do so.
         """
         return (
             await self.send(

@@ -914,7 +914,7 @@ class Deployment(BaseModel):
     """
     deployment_request_id: Annotated[UUID | None, Field(...)]
     """
-    The deployment request that named the version and environment at the start: an approved one, else one in progress; null if there is none.
+    The active deployment request that named the version and environment at the start; null if there was none. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
     """
 
 

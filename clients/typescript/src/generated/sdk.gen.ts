@@ -2153,7 +2153,8 @@ export const addDeploymentRequestApproval = (
 /**
  * Remove a slot from a deployment request
  *
- * Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled. Otherwise the answer is 409.
+ * Removes a slot: a required one from a draft only, an optional one until the request is completed or cancelled, unless it is rejected: its rejection is
+ * reset first. Otherwise the answer is 409.
  *
  */
 export const removeDeploymentRequestApproval = (
@@ -2227,8 +2228,8 @@ export const rejectDeploymentRequest = (
 /**
  * Reset a rejected slot
  *
- * Removes the decision from a rejected slot of a rejected request, which is in progress again unless another required slot is rejected. The user who
- * rejected it, an admin or a release manager may do so.
+ * Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
+ * optional one its status stays. The user who rejected it, an admin or a release manager may do so.
  *
  */
 export const resetDeploymentRequestApproval = (

@@ -63,7 +63,7 @@ export function SlotsPanel({ request }: { request: DeploymentRequest }) {
                 key={slot.id}
                 slot={slot}
                 decisions={may.decisionsOf(slot)}
-                mayRemove={mayWrite && (slot.required ? request.status === "draft" : isOpen(request.status))}
+                mayRemove={mayWrite && mayRemove(slot, request.status)}
                 onDecide={(decision) => setAction({ kind: "decide", slot, decision, activation: request.activation })}
                 onRemove={() => setAction({ kind: "remove", slot })}
               />
@@ -76,6 +76,11 @@ export function SlotsPanel({ request }: { request: DeploymentRequest }) {
       {action?.kind === "decide" ? <DecisionDialog id={request.id} {...action} onClose={close} /> : null}
     </Panel>
   );
+}
+
+/** A rejection is reset, not removed with its slot. */
+function mayRemove(slot: Slot, status: DeploymentRequest["status"]) {
+  return slot.required ? status === "draft" : isOpen(status) && slot.status !== "rejected";
 }
 
 interface Decisions {
@@ -96,10 +101,10 @@ function useDecisions({ status, created_by, activated_by }: DeploymentRequest): 
   const isExcluded = isRequester && !settings.requester_may_approve;
   const isDecidable = status === "in_progress" || status === "approved";
   const decisionsOf = (slot: Slot): readonly Decision[] => {
-    if (status === "rejected" && slot.status === "rejected") {
-      return decidesAll(role) || slot.decided_by === user.id ? ["reset"] : [];
-    }
-    return isDecidable && !isExcluded && slot.approval_type in types ? ["approve", "reject"] : [];
+    const decisions: Decision[] =
+      isDecidable && !isExcluded && slot.approval_type in types ? ["approve", "reject"] : [];
+    if (slot.status !== "rejected" || !isOpen(status)) return decisions;
+    return decidesAll(role) || slot.decided_by === user.id ? [...decisions, "reset"] : decisions;
   };
   const notes = [];
   if (!decidesAll(role)) notes.push(`Your role may decide about ${Object.values(types).join(" and ")}.`);
