@@ -20,8 +20,9 @@ const AppRole = "versioner_app"
 const enterTenant = "SELECT set_config('app.account_ids', $1, true)"
 
 // enterTenantForList makes PostgreSQL plan the statement for its parameters: most filters of a list are absent, and one plan for
-// any of them is a bad plan for each.
-const enterTenantForList = enterTenant + ", set_config('plan_cache_mode', 'force_custom_plan', true)"
+// any of them is a bad plan for each. Bitmap scans are off, as they read every match before the first row: statistics do not know how many
+// rows the product or the environment of a large account has, and a list needs those of a page.
+const enterTenantForList = enterTenant + ", set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_bitmapscan', 'off', true)"
 
 // TenantPool is a pool whose connections have the role AppRole: row-level security hides every row from a statement without a
 // tenant. Statements run on the handles that Tenant returns.

@@ -336,6 +336,48 @@ func TestListsArePlannedForTheirFilters(t *testing.T) {
 	require.Positive(t, generic, "one row by its key is always found in the same way")
 }
 
+// manyVersions gives one account a product with 5,000 newer versions than the current one, and other accounts 1,000 products with 6 each.
+const manyVersions = `
+INSERT INTO accounts (id, slug, created_at) SELECT gen_random_uuid(), 'account-' || n, now() FROM generate_series(0, 100) n;
+INSERT INTO products (account_id, id, name, created_at, updated_at)
+  SELECT a.id, gen_random_uuid(), 'product ' || n, now(), now() FROM accounts a, generate_series(1, 10) n WHERE a.slug <> 'account-0' OR n = 1;
+INSERT INTO versions (account_id, id, product_id, version, semver_key, occurred_at, first_completed_at, created_at)
+  SELECT p.account_id, gen_random_uuid(), p.id, '0.' || n, '010101' || to_char(n, 'FM0000') || '~', now(), now(), now()
+  FROM products p JOIN accounts a ON a.id = p.account_id CROSS JOIN generate_series(1, 5000) n WHERE a.slug = 'account-0' OR n <= 6 ORDER BY random();
+INSERT INTO environments (account_id, id, name, type, created_at, updated_at) SELECT id, gen_random_uuid(), 'archive', 'other', now(), now() FROM accounts;
+INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, last_event_at, superseded, overtaken, extra_metadata, created_at)
+  SELECT v.account_id, gen_random_uuid(), v.product_id, v.id, e.id, 'completed', '{}', now(), now(), false, false, '{}', now()
+  FROM versions v JOIN environments e ON e.account_id = v.account_id WHERE v.version = '0.1';
+INSERT INTO environment_state (account_id, product_id, environment_id, current_deployment_id, current_since, latest_deployment_id)
+  SELECT account_id, product_id, environment_id, id, occurred_at, id FROM deployments;
+ANALYZE`
+
+// TestListsStopReading counts the entries of an index from which a list with a limit is read.
+func TestListsStopReading(t *testing.T) {
+	t.Parallel()
+	const most = 100 // newer versions that are counted
+	dsn := testdb.New(t)
+	owner := connect(t, dsn)
+	pool, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{}, postgres.Observed{})
+	require.NoError(t, err)
+	defer pool.Close()
+	_, err = owner.Exec(t.Context(), manyVersions)
+	require.NoError(t, err)
+	var account uuid.UUID
+	require.NoError(t, owner.QueryRow(t.Context(), "SELECT id FROM accounts WHERE slug = 'account-0'").Scan(&account))
+	rows, err := pool.Tenant(account).ListEnvironmentState(t.Context(), dbgen.ListEnvironmentStateParams{AccountID: account, RowLimit: 51})
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	require.EqualValues(t, most, rows[0].VersionsBehind)
+	pool.Close() // its backend then reports what it has read
+	var read int
+	require.Eventually(t, func() bool {
+		err := owner.QueryRow(t.Context(), "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'versions_precedence_idx'").Scan(&read)
+		return err == nil && read > 0
+	}, 10*time.Second, 10*time.Millisecond)
+	require.LessOrEqual(t, read, 2*most)
+}
+
 func openAPI(limits postgres.APILimits) func(context.Context, string) (*postgres.TenantPool, error) {
 	return func(ctx context.Context, dsn string) (*postgres.TenantPool, error) {
 		return postgres.OpenAPI(ctx, dsn, limits, postgres.Observed{})
