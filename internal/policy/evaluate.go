@@ -42,6 +42,9 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 		if check, ok := r.check.(*deploymentRequest); ok && r.mode == Enabled {
 			required = append(required, check)
 		}
+		if v.Evaluations == nil {
+			v.Evaluations = make([]Evaluation, 0, len(s.rules)-i)
+		}
 		violation := r.violation(&e, at)
 		v.MayBeExcepted = v.MayBeExcepted || violation != nil && r.allowsRollbacks
 		result := Evaluation{RuleID: r.id, RuleName: r.name, Mode: r.mode, Result: ResultPassed}
