@@ -35,12 +35,16 @@ func notifyOfGrant(ctx context.Context, db *postgres.DB, row dbgen.GetBreakGlass
 		EventType: eventType, OccurredAt: now.UTC(), GrantID: grant.ID, Name: grant.Version, Actor: actor, Reason: grant.Reason,
 		EnvironmentNames: []string{row.EnvironmentName}, ProductNames: []string{row.ProductName},
 	}
+	ruleTypes := make([]string, len(grant.RuleTypes))
+	for i, ruleType := range grant.RuleTypes {
+		ruleTypes[i] = policy.RuleType(ruleType).Words()
+	}
 	lines := []ingest.NoticeLine{
 		{Name: "Product", Value: row.ProductName},
 		{Name: "Version", Value: grant.Version},
 		{Name: "Environment", Value: row.EnvironmentName},
 		{Name: "Reason", Value: grant.Reason},
-		{Name: "Rules", Value: strings.Join(grant.RuleTypes, ", ")},
+		{Name: "Rules", Value: strings.Join(ruleTypes, ", ")},
 	}
 	return EnqueueChange(ctx, db, ingest.FanOutEvent{
 		AccountID: grant.AccountID, EventType: eventType, OccurredAt: now,
@@ -72,10 +76,11 @@ func notifyOfApproval(ctx context.Context, db *postgres.DB, version dbgen.Versio
 		EventType: eventType, OccurredAt: now.UTC(), VersionID: version.ID, ProductName: version.ProductName, Version: version.Version,
 		ApprovalType: approval.ApprovalType, ApproverRole: approval.ApproverRole, EnvironmentName: given.EnvironmentName, Comments: approval.Comments, Actor: &actor.Name,
 	}
+	words := policy.ApprovalType(approval.ApprovalType).Words()
 	notice := ingest.ChangeNotice{
-		Summary: fmt.Sprintf("%s %s: %s %s", version.ProductName, version.Version, approval.ApprovalType, strings.ReplaceAll(verb, "_", " ")),
+		Summary: fmt.Sprintf("%s %s: %s %s", version.ProductName, version.Version, words, strings.ReplaceAll(verb, "_", " ")),
 		Lines: []ingest.NoticeLine{
-			{Name: "Product", Value: version.ProductName}, {Name: "Version", Value: version.Version}, {Name: "Approval", Value: approval.ApprovalType},
+			{Name: "Product", Value: version.ProductName}, {Name: "Version", Value: version.Version}, {Name: "Approval", Value: words},
 		},
 		Products: []string{version.ProductName, version.ProductID.String()},
 	}
@@ -130,7 +135,7 @@ func notifyOfRule(ctx context.Context, db *postgres.DB, before, after *Rule, act
 		summary += " and blocks less"
 	}
 	return EnqueueChange(ctx, db, ingest.FanOutEvent{AccountID: rule.AccountID, EventType: "rule.changed", OccurredAt: now}, ingest.ChangeNotice{
-		Summary: summary, Lines: []ingest.NoticeLine{{Name: "Rule", Value: rule.Name}, {Name: "Type", Value: string(rule.Type)}, {Name: "Mode", Value: string(rule.Mode)}},
+		Summary: summary, Lines: []ingest.NoticeLine{{Name: "Rule", Value: rule.Name}, {Name: "Type", Value: rule.Type.Words()}, {Name: "Mode", Value: rule.Mode.Words()}},
 		Products: slices.Concat(rule.Scope.Products, products), Environments: slices.Concat(rule.Scope.Environments, environments),
 	}, body, &actor)
 }

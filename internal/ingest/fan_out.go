@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/gen/dbgen"
+	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/telemetry"
 )
@@ -77,7 +78,7 @@ type PreflightNotice struct {
 	Message   string     `json:"message"`
 	RetryAt   *time.Time `json:"retry_at,omitempty"` // when a retry may succeed; nil: waiting does not suffice
 	// OpenApprovals are the types of approvals that were missing.
-	OpenApprovals []string `json:"open_approvals,omitempty"`
+	OpenApprovals []policy.ApprovalType `json:"open_approvals,omitempty"`
 }
 
 func (w *workingSet) fanOut(r recordedEvent) FanOutEvent {

@@ -400,11 +400,11 @@ func admissionNotice(verdict *policy.Verdict) *PreflightNotice {
 }
 
 // openApprovals returns the types of approvals that violations miss, each once.
-func openApprovals(violations []policy.Violation) (types []string) {
+func openApprovals(violations []policy.Violation) (types []policy.ApprovalType) {
 	for _, violation := range violations {
 		for _, missing := range violation.Missing {
-			if !slices.Contains(types, string(missing)) {
-				types = append(types, string(missing))
+			if !slices.Contains(types, missing) {
+				types = append(types, missing)
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/versioner-io/versioner/internal/apperr"
 	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/telemetry"
@@ -591,5 +592,5 @@ func TestPreflightNotices(t *testing.T) {
 	_, err = g.send(t, "2", "started", "other run")
 	requireRejected(t, err, apperr.Precondition, "QUALITY_APPROVAL_REQUIRED")
 	require.Len(t, notices(), 3)
-	require.Equal(t, []string{"qa"}, notices()[2].Preflight.OpenApprovals)
+	require.Equal(t, []policy.ApprovalType{policy.QA}, notices()[2].Preflight.OpenApprovals)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/versioner-io/versioner/internal/policy"
 )
 
 // hostile is text that is harmful as markup.
@@ -20,7 +22,7 @@ func hostilePayload(repeat int) payload {
 	text := strings.Repeat(hostile+"\r\n", repeat)
 	return payload{
 		ID: uuid.New(), Status: "failed", OccurredAt: time.Now(), Product: text, Version: text, Environment: text, Deployer: text, Repository: text,
-		CommitSHA: text, RetryAt: new(time.Now()), PreflightMessage: text, OpenApprovals: []string{text, text}, SourceURL: "https://ci.example.com/?q=" + strings.Repeat("<>&", repeat), Error: text, TookSeconds: &took, Text: text,
+		CommitSHA: text, RetryAt: new(time.Now()), PreflightMessage: text, OpenApprovals: []policy.ApprovalType{policy.ApprovalType(text), policy.ApprovalType(text)}, SourceURL: "https://ci.example.com/?q=" + strings.Repeat("<>&", repeat), Error: text, TookSeconds: &took, Text: text,
 	}
 }
 

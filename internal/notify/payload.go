@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
 )
 
 // Event types beside those of deployments and builds.
@@ -35,10 +36,10 @@ type payload struct {
 	PreflightStatus string    `json:"preflight_status,omitempty"`
 	Error           string    `json:"error,omitempty"`
 
-	PreflightCode    string     `json:"preflight_code,omitempty"`
-	PreflightMessage string     `json:"preflight_message,omitempty"`
-	RetryAt          *time.Time `json:"retry_at,omitempty"` // when rules let the deployment start
-	OpenApprovals    []string   `json:"open_approvals,omitempty"`
+	PreflightCode    string                `json:"preflight_code,omitempty"`
+	PreflightMessage string                `json:"preflight_message,omitempty"`
+	RetryAt          *time.Time            `json:"retry_at,omitempty"` // when rules let the deployment start
+	OpenApprovals    []policy.ApprovalType `json:"open_approvals,omitempty"`
 
 	TookSeconds *float64 `json:"took_seconds,omitempty"`
 	Text        string   `json:"text,omitempty"` // replaces the summary of a deployment or build
@@ -96,6 +97,10 @@ func (p payload) fields() []field {
 	if p.TookSeconds != nil {
 		took = formatDuration(*p.TookSeconds)
 	}
+	status := p.Status
+	if status == string(ingest.PreflightFailed) {
+		status = "blocked"
+	}
 	retry := ""
 	if p.RetryAt != nil {
 		retry = p.RetryAt.UTC().Add(time.Second - time.Nanosecond).Truncate(time.Second).Format(time.RFC3339)
@@ -104,11 +109,11 @@ func (p payload) fields() []field {
 		{Name: "Product", Value: p.Product},
 		{Name: "Version", Value: p.Version},
 		{Name: "Environment", Value: p.Environment},
-		{Name: "Status", Value: p.Status},
+		{Name: "Status", Value: status},
 		{Name: "By", Value: p.Deployer},
 		{Name: "Took", Value: took},
 		{Name: "Reason", Value: p.PreflightMessage},
-		{Name: "Open approvals", Value: strings.Join(p.OpenApprovals, ", ")},
+		{Name: "Open approvals", Value: policy.JoinTypes(p.OpenApprovals)},
 		{Name: "Retry after", Value: retry},
 		{Name: "Repository", Value: p.Repository},
 		{Name: "Commit", Value: p.CommitSHA},

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
 )
 
 func TestMessagesOfPreflightEvents(t *testing.T) {
@@ -17,7 +18,7 @@ func TestMessagesOfPreflightEvents(t *testing.T) {
 	blocked := payloadOf(ingest.FanOutEvent{
 		SubjectID: uuid.New(), EventType: "deployment.preflight_failed", Status: ingest.PreflightFailed, Product: "shop", Version: "1.4.2", Environment: "production",
 		Metadata:  json.RawMessage(`{"preflight_status":{"status":"failed"}}`),
-		Preflight: &ingest.PreflightNotice{Code: "NO_DEPLOY_WINDOW", Message: "Holiday freeze: no deployments.", RetryAt: &retry, OpenApprovals: []string{"qa", "security"}},
+		Preflight: &ingest.PreflightNotice{Code: "NO_DEPLOY_WINDOW", Message: "Holiday freeze: no deployments.", RetryAt: &retry, OpenApprovals: []policy.ApprovalType{"qa", "code_review"}},
 	})
 	body, err := blocked.webhook("deployment.preflight_failed")
 	require.NoError(t, err)
@@ -32,7 +33,7 @@ func TestMessagesOfPreflightEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(message), "Deploying shop 1.4.2 to production was blocked by deployment rules")
 	require.Contains(t, string(message), "Holiday freeze: no deployments.")
-	require.Contains(t, string(message), `*Open approvals*\nqa, security"`)
+	require.Contains(t, string(message), `*Open approvals*\nQA, code review"`)
 	require.Contains(t, string(message), `*Retry after*\n2027-01-04T11:00:01Z`, "in whole seconds, not too early")
 
 	overridden := payloadOf(ingest.FanOutEvent{Metadata: json.RawMessage(`{"preflight_status":{"status":"overridden"}}`)})

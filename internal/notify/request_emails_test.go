@@ -143,7 +143,7 @@ func TestRequestEmails(t *testing.T) {
 		require.Equal(t, []string{role + "@example.com"}, asked[i].to)
 		require.Equal(t, `Deployment request "Checkout <2>" waits for your approval`, asked[i].subject(t))
 		require.Equal(t, "Deployment request \"Checkout <2>\" waits for your approval\r\n\r\nRequest: Checkout <2>\r\nStatus: in progress\r\n"+
-			"Versions: checkout 1.4.2\r\nEnvironments: production\r\nOpen approvals: qa, security\r\nBy: product\r\nYou may approve: "+role+"\r\n\r\n"+
+			"Versions: checkout 1.4.2\r\nEnvironments: production\r\nOpen approvals: QA, security\r\nBy: product\r\nYou may approve: "+[]string{"QA", "security"}[i]+"\r\n\r\n"+
 			"https://versioner.example.com/app/deployment-requests/"+id+"\r\n\r\n"+
 			"-- \r\nVersioner sends this because your role may approve the deployment request.\r\n", asked[i].text(t))
 		require.Contains(t, asked[i].part(t, "text/html"), `<a href="https://versioner.example.com/app/deployment-requests/`+id+`"`)
@@ -154,7 +154,7 @@ func TestRequestEmails(t *testing.T) {
 	r.as(t, "qa", http.MethodPost, r.slot(t, path, "qa")+"/approve", `{"activation":1,"comments":"again"}`)
 	approved := mails.wait(t, 3)[2]
 	require.Equal(t, []string{"product@example.com"}, approved.to)
-	require.Equal(t, `Deployment request "Checkout <2>": qa approved`, approved.subject(t))
+	require.Equal(t, `Deployment request "Checkout <2>": QA approved`, approved.subject(t))
 	require.Contains(t, approved.text(t), "Open approvals: security\r\nBy: qa\r\n")
 	require.Contains(t, approved.text(t), "because you created the deployment request")
 	r.as(t, "security", http.MethodPost, r.slot(t, path, "security")+"/reject", `{"activation":1,"comments":"CVE & more"}`)

@@ -214,7 +214,8 @@ func TestSlackMessagesOfApprovals(t *testing.T) {
 	t.Parallel()
 	r := newRequested(t)
 	hooks := newReceiver(t, nil)
-	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("dr.activated"), on("dr.rejected"), on("deployment.preflight_failed"), on("version.rejected"))
+	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("dr.activated"), on("dr.rejected"), on("deployment.preflight_failed"), on("version.rejected"),
+		on("rule.changed"), on("breakglass.created"))
 	count := 0
 	requireMessage := func(header string, fields ...string) (more []any) {
 		t.Helper()
@@ -238,17 +239,25 @@ func TestSlackMessagesOfApprovals(t *testing.T) {
 	path, id := r.request(t, "Checkout <2>", "qa security ?uat")
 	r.activate(t, path)
 	requireLink(requireMessage(`Deployment request "Checkout <2>" was activated`, "*Request*\nCheckout &lt;2&gt;", "*Status*\nin progress", "*Versions*\ncheckout 1.4.2",
-		"*Environments*\nproduction", "*Open approvals*\nqa, security, uat (optional)", "*By*\nproduct"), id)
+		"*Environments*\nproduction", "*Open approvals*\nQA, security, user acceptance (optional)", "*By*\nproduct"), id)
 
 	blocked := r.api.Post(t, "/deployment-events/", `{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"started"}`)
 	require.Equal(t, http.StatusPreconditionRequired, blocked.Status)
 	require.Empty(t, requireMessage("❌ Deploying checkout 1.4.2 to production was blocked by deployment rules", "*Product*\ncheckout", "*Version*\n1.4.2",
-		"*Environment*\nproduction", "*Status*\npreflight_failed", "*Reason*\nDeployment request \"Checkout &lt;2&gt;\" blocks version 1.4.2 in production until it is approved.", "*Open approvals*\nqa, security"))
+		"*Environment*\nproduction", "*Status*\nblocked", "*Reason*\nDeployment request \"Checkout &lt;2&gt;\" blocks version 1.4.2 in production until it is approved.", "*Open approvals*\nQA, security"))
 
 	r.as(t, "qa", http.MethodPost, r.slot(t, path, "qa")+"/reject", `{"activation":1,"comments":"*broken*"}`)
-	requireLink(requireMessage(`❌ Deployment request "Checkout <2>": qa rejected`, "*Request*\nCheckout &lt;2&gt;", "*Status*\nrejected", "*Versions*\ncheckout 1.4.2",
-		"*Environments*\nproduction", "*Open approvals*\nsecurity, uat (optional)", "*Comments*\n*broken*", "*By*\nqa"), id)
+	requireLink(requireMessage(`❌ Deployment request "Checkout <2>": QA rejected`, "*Request*\nCheckout &lt;2&gt;", "*Status*\nrejected", "*Versions*\ncheckout 1.4.2",
+		"*Environments*\nproduction", "*Open approvals*\nsecurity, user acceptance (optional)", "*Comments*\n*broken*", "*By*\nqa"), id)
 
 	r.as(t, "qa", http.MethodPost, "/versions/"+r.version+"/approvals", `{"approval_type":"qa","decision":"rejected","comments":"no"}`)
-	require.Empty(t, requireMessage("❌ checkout 1.4.2: qa rejected", "*Product*\ncheckout", "*Version*\n1.4.2", "*Approval*\nqa", "*Comments*\nno", "*By*\nqa"))
+	require.Empty(t, requireMessage("❌ checkout 1.4.2: QA rejected", "*Product*\ncheckout", "*Version*\n1.4.2", "*Approval*\nQA", "*Comments*\nno", "*By*\nqa"))
+
+	r.as(t, "admin", http.MethodPost, "/deployment-rules/", `{"name":"Requests","rule_type":"deployment_request_required","mode":"report_only","deployment_request_required":{}}`)
+	require.Empty(t, requireMessage(`Deployment rule "Requests" was created`, "*Rule*\nRequests", "*Type*\ndeployment request", "*Mode*\nreports only", "*By*\nadmin"))
+	product := r.as(t, "viewer", http.MethodGet, "/versions/"+r.version, "").Field(t, "product_id")
+	r.as(t, "admin", http.MethodPost, "/break-glass-grants/", fmt.Sprintf(`{"product_id":%q,"environment_id":%q,"version":"2","reason":"Payments fail since 15:10",
+		"rule_types":["version_approval_required","flow"]}`, product, r.environment))
+	require.Empty(t, requireMessage("Break-glass grant for checkout 2 in production was created", "*Product*\ncheckout", "*Version*\n2", "*Environment*\nproduction",
+		"*Reason*\nPayments fail since 15:10", "*Rules*\nversion approval, flow", "*By*\nadmin"))
 }

@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -188,11 +187,7 @@ func emptyIfNil(types []ApprovalType) []ApprovalType {
 
 // sentence continues "version 1.4.2".
 func (d *approvalDetails) sentence() string {
-	names := make([]string, 0, len(d.missing))
-	for _, approvalType := range d.missing {
-		names = append(names, string(approvalType))
-	}
-	list := strings.Join(names, ", ")
+	list := JoinTypes(d.missing)
 	switch d.reason {
 	case reasonRejected:
 		return "was rejected; missing approvals: " + list

@@ -403,7 +403,7 @@ func TestVersionApprovals(t *testing.T) {
 		"required_approvals": []policy.ApprovalType{policy.QA, policy.Security}, "current_approvals": []policy.ApprovalType{}, "missing_approvals": []policy.ApprovalType{policy.QA, policy.Security},
 		"approver_roles": []string{"admin", "release_manager", "qa", "security"}, "reason": "approvals_missing", "deployment_request_id": nil,
 	}, verdict.First().Details)
-	require.Equal(t, "Rule A: version 1.4.3 needs approvals: qa, security.", verdict.Message())
+	require.Equal(t, "Rule A: version 1.4.3 needs approvals: QA, security.", verdict.Message())
 
 	forStaging := compile(t, ruleOf(t, 1, `{"rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"],"environment":"STAGE"}}`))
 	for _, c := range []struct {

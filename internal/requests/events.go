@@ -11,6 +11,7 @@ import (
 	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/governance"
 	"github.com/versioner-io/versioner/internal/ingest"
+	"github.com/versioner-io/versioner/internal/policy"
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/ptr"
 )
@@ -76,7 +77,7 @@ func (c *change) notify(ctx context.Context) error {
 		body.decisionBody = &decisionBody{
 			ApprovalType: slot.ApprovalType, ApproverRole: ptr.OrZero(slot.ApproverRole), SlotStatus: slot.Status, Comments: slot.Comments,
 		}
-		notice.Summary = fmt.Sprintf("Deployment request %q: %s %s", c.row.Name, slot.ApprovalType, verb)
+		notice.Summary = fmt.Sprintf("Deployment request %q: %s %s", c.row.Name, policy.ApprovalType(slot.ApprovalType).Words(), verb)
 		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: ptr.OrZero(slot.Comments)})
 	}
 	if err := c.loadNames(ctx, &notice); err != nil {
@@ -111,10 +112,11 @@ func (c *change) openSlots() (open []dbgen.DeploymentRequestApproval) {
 }
 
 func slotText(slot dbgen.DeploymentRequestApproval) string {
+	words := policy.ApprovalType(slot.ApprovalType).Words()
 	if slot.Required {
-		return slot.ApprovalType
+		return words
 	}
-	return slot.ApprovalType + " (optional)"
+	return words + " (optional)"
 }
 
 // joinNames lists up to maxNames names, and counts the others.

@@ -120,7 +120,7 @@ func (c *change) createSlot(ctx context.Context, slot Slot) (dbgen.DeploymentReq
 		AccountID: c.row.AccountID, ID: uuid.Must(uuid.NewV7()), RequestID: c.row.ID, ApprovalType: string(slot.Type), Required: slot.Required, Now: c.now,
 	})
 	if err = postgres.Classify(err); apperr.Is(err, apperr.NotFound) { // no row
-		err = apperr.New(apperr.Conflict, "The deployment request has a slot of the type "+string(slot.Type))
+		err = apperr.New(apperr.Conflict, "The deployment request has a slot of the type "+slot.Type.Words())
 	}
 	return row, err
 }
