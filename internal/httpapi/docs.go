@@ -11,7 +11,7 @@ import (
 )
 
 type docsHandlers struct {
-	swaggerUI, reDoc web.Page
+	swaggerUI, reDoc func() web.Page
 }
 
 func (docsHandlers) GetSpecification(context.Context, apigen.GetSpecificationRequestObject) (apigen.GetSpecificationResponseObject, error) {
@@ -19,7 +19,7 @@ func (docsHandlers) GetSpecification(context.Context, apigen.GetSpecificationReq
 }
 
 func (h docsHandlers) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestObject) (apigen.GetSwaggerUIResponseObject, error) {
-	page := h.swaggerUI
+	page := h.swaggerUI()
 	return apigen.GetSwaggerUI200TextHTMLResponse{
 		Body: bytes.NewReader(page.HTML), ContentLength: int64(len(page.HTML)),
 		Headers: apigen.GetSwaggerUI200ResponseHeaders{ContentSecurityPolicy: page.ContentSecurityPolicy},
@@ -27,7 +27,7 @@ func (h docsHandlers) GetSwaggerUI(context.Context, apigen.GetSwaggerUIRequestOb
 }
 
 func (h docsHandlers) GetReDoc(context.Context, apigen.GetReDocRequestObject) (apigen.GetReDocResponseObject, error) {
-	page := h.reDoc
+	page := h.reDoc()
 	return apigen.GetReDoc200TextHTMLResponse{
 		Body: bytes.NewReader(page.HTML), ContentLength: int64(len(page.HTML)),
 		Headers: apigen.GetReDoc200ResponseHeaders{ContentSecurityPolicy: page.ContentSecurityPolicy},

@@ -183,7 +183,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		userHandlers:                      userHandlers{db: deps.DB, cursors: lists, changes: deps.Keys},
 		auditLogHandlers:                  auditLogHandlers{db: deps.DB, cursors: lists},
 		healthHandlers:                    healthHandlers{ready: deps.Ready, version: document.Info.Version},
-		docsHandlers:                      docsHandlers{swaggerUI: docs.SwaggerUI(), reDoc: docs.ReDoc()},
+		docsHandlers:                      docsHandlers{swaggerUI: sync.OnceValue(docs.SwaggerUI), reDoc: sync.OnceValue(docs.ReDoc)},
 		deploymentRequestHandlers:         deploymentRequestHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes, publicURL: deps.Channels.PublicURL, hasMailer: deps.Channels.Sender.Mail != nil},
 		deploymentRequestTemplateHandlers: deploymentRequestTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists},
 	}, nil

@@ -101,14 +101,17 @@ func (a asset) path() string {
 // Assets serves the files that the pages load, for GET and HEAD of paths below /assets/. Its responses are compressed: do not add a
 // compressing middleware.
 func Assets() http.Handler {
-	handlers := make(map[string]http.Handler)
-	for _, a := range assets() {
-		handlers[a.path()] = a.handler()
-	}
+	handlers := sync.OnceValue(func() map[string]http.Handler { // on first use: hashes read every file
+		byPath := make(map[string]http.Handler)
+		for _, a := range assets() {
+			byPath[a.path()] = a.handler()
+		}
+		return byPath
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 
-		handler, ok := handlers[r.URL.Path]
+		handler, ok := handlers()[r.URL.Path]
 		if !ok {
 			writeError(w, http.StatusNotFound, "Not found")
 			return

@@ -71,14 +71,13 @@ func readDashboard(pathPrefix string) (map[string]http.Handler, error) {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		body, err := fs.ReadFile(root, name)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		if name == dashboardIndex {
-			body = setBase(body, pathPrefix)
-		}
-		handlers[name], err = dashboardFile(name, body)
+		handlers[name], err = dashboardFile(name, func() ([]byte, error) {
+			body, err := fs.ReadFile(root, name)
+			if name == dashboardIndex {
+				body = setBase(body, pathPrefix)
+			}
+			return body, err //nolint:wrapcheck // names the file
+		})
 		return err
 	})
 	if err != nil {
@@ -96,8 +95,9 @@ func setBase(index []byte, pathPrefix string) []byte {
 	return bytes.Replace(index, []byte(dashboardBase), []byte(base), 1)
 }
 
-// dashboardFile returns the handler of a file, which is compressed once, on first use. Names in assets contain a hash of the content.
-func dashboardFile(name string, body []byte) (http.Handler, error) {
+// dashboardFile returns the handler of a file, which is read and compressed once, on first use: an unused dashboard leaves no
+// copy in memory. Names in assets contain a hash of the content.
+func dashboardFile(name string, read func() ([]byte, error)) (http.Handler, error) {
 	contentType, ok := dashboardTypes[path.Ext(name)]
 	if !ok {
 		return nil, fmt.Errorf("%s has no content type", name)
@@ -107,9 +107,13 @@ func dashboardFile(name string, body []byte) (http.Handler, error) {
 		caching = immutableCacheControl
 	}
 	handler := sync.OnceValues(func() (http.Handler, error) {
+		body, err := read()
+		if err != nil {
+			return nil, err
+		}
 		compressed, err := compress(body)
 		file := asset{name: path.Base(name), contentType: contentType, body: compressed, gzipped: true}
-		return file.compressedHandler(caching, func() ([]byte, error) { return body, nil }), err
+		return file.compressedHandler(caching, read), err
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		file, err := handler()

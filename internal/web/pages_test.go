@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -111,4 +112,16 @@ func assetPaths(page web.Page) []string {
 	}
 
 	return paths
+}
+
+// TestFilesAreReadOnFirstUse requires that unused pages leave no copies in memory.
+func TestFilesAreReadOnFirstUse(t *testing.T) { //nolint:paralleltest // counts allocations of the process
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	dashboard, err := web.Dashboard("")
+	require.NoError(t, err)
+	handlers := []http.Handler{dashboard, web.Assets(), web.Home("1")}
+	runtime.ReadMemStats(&after)
+	require.Len(t, handlers, 3)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(100_000))
 }
