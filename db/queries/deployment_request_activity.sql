@@ -4,6 +4,14 @@ INSERT INTO deployment_request_activity (account_id, id, request_id, occurred_at
 VALUES (@account_id, @id, @request_id, @now, @action, @status, @activation, sqlc.narg('subject'), sqlc.narg('comments'), sqlc.narg('actor_id'),
   sqlc.narg('actor_name'));
 
+-- CountRequestActivations returns how often a request was activated after a time, up to a number.
+-- name: CountRequestActivations :one
+SELECT count(*) FROM (
+  SELECT FROM deployment_request_activity
+  WHERE account_id = @account_id AND request_id = @request_id AND action = 'activate' AND occurred_at > @since
+  LIMIT @max_count
+) AS x;
+
 -- ListRequestActivity returns a page of what has happened to a request, newest first.
 -- name: ListRequestActivity :many
 SELECT * FROM deployment_request_activity

@@ -12,6 +12,34 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountRequestActivations = `-- name: CountRequestActivations :one
+SELECT count(*) FROM (
+  SELECT FROM deployment_request_activity
+  WHERE account_id = $1 AND request_id = $2 AND action = 'activate' AND occurred_at > $3
+  LIMIT $4
+) AS x
+`
+
+type CountRequestActivationsParams struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+	Since     time.Time
+	MaxCount  int32
+}
+
+// CountRequestActivations returns how often a request was activated after a time, up to a number.
+func (q *Queries) CountRequestActivations(ctx context.Context, arg CountRequestActivationsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountRequestActivations,
+		arg.AccountID,
+		arg.RequestID,
+		arg.Since,
+		arg.MaxCount,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CreateRequestActivity = `-- name: CreateRequestActivity :exec
 INSERT INTO deployment_request_activity (account_id, id, request_id, occurred_at, action, status, activation, subject, comments, actor_id, actor_name)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,

@@ -129,6 +129,29 @@ func TestApproverEmailsAreBounded(t *testing.T) {
 	require.Equal(t, 22, first)
 }
 
+// TestRepeatedActivationsAskThreeTimesAnHour activates a request in a loop.
+func TestRepeatedActivationsAskThreeTimesAnHour(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t, testapi.WithMailer(noMailServer(t)))
+	event := deploy(t, api, nil)
+	r := requested{governed: governed{api: api, version: event.Field(t, "version_id").(string)}, environment: event.Field(t, "environment_id").(string)}
+	r.withAddresses(t, "product", "qa")
+	path, _ := r.request(t, "r", "qa")
+	other, _ := r.request(t, "other", "qa")
+	r.activate(t, path)
+	for range 5 {
+		r.as(t, "product", http.MethodPost, path+"/deactivate", "")
+		r.as(t, "product", http.MethodPost, path+"/activate", "")
+	}
+	require.Equal(t, []string{"qa", "qa", "qa"}, r.recipients(t))
+	r.activate(t, other)
+	require.Equal(t, []string{"qa"}, r.recipients(t), "each request for itself")
+	r.api.Exec(t, "UPDATE deployment_request_activity SET occurred_at = occurred_at - interval '1 hour'")
+	r.as(t, "product", http.MethodPost, path+"/deactivate", "")
+	r.as(t, "product", http.MethodPost, path+"/activate", "")
+	require.Equal(t, []string{"qa"}, r.recipients(t), "an hour later")
+}
+
 // TestRequestEmails receives the e-mails about a request.
 func TestRequestEmails(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,8 +16,13 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 )
 
-// maxApproverEmails is how many users are asked to approve a request.
-const maxApproverEmails = 50
+const (
+	// maxApproverEmails is how many users are asked to approve a request.
+	maxApproverEmails = 50
+	// maxAskedActivations is how many activations of a request in activationPeriod ask them: it can be activated any number of times.
+	maxAskedActivations = 3
+	activationPeriod    = time.Hour
+)
 
 // email sends e-mails about the event of a notification, unless the server has no mailer or the settings of the account turn them off: an activation to the users who may
 // decide about an open slot, and a decision to the user who created the request, unless it is their own.
@@ -51,6 +57,12 @@ func (c *change) emailApprovers(ctx context.Context, email notify.UserEmail) err
 	}
 	if len(params.Roles) == 0 {
 		return nil
+	}
+	activations, err := c.db.CountRequestActivations(ctx, dbgen.CountRequestActivationsParams{
+		AccountID: c.row.AccountID, RequestID: c.row.ID, Since: c.now.Add(-activationPeriod), MaxCount: maxAskedActivations + 1,
+	})
+	if err != nil || activations > maxAskedActivations { // with this one
+		return postgres.Classify(err)
 	}
 	users, err := c.db.ListUsersToEmail(ctx, params)
 	if err != nil {
