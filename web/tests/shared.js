@@ -1,4 +1,4 @@
-// The server and the browser of all suites in a process: starting them costs more than most tests.
+// The server and the browser of the suites in a process: starting them costs more than most tests.
 import { after } from "node:test";
 
 import { startBrowser } from "./browser.js";

@@ -1,0 +1,3 @@
+import { runShard } from "./shards.js";
+
+await runShard(0);
