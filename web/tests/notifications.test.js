@@ -246,10 +246,30 @@ describe("notifications", suite, () => {
       assert.deepEqual(await offered(), [1, 1]);
       await event.selectOption("build.failed");
       assert.deepEqual(await offered(), [0, 1]);
+      const statuses = edit.getByRole("group", { name: "Only with the statuses" });
+      const statusOf = {
+        "deployment.pending": "pending",
+        "deployment.preflight_overridden": "started",
+        "build.failed": "failed",
+      };
+      for (const [type, status] of Object.entries(statusOf)) {
+        await event.selectOption(type);
+        assert.deepEqual(
+          await statuses.getByRole("checkbox").evaluateAll((all) => all.map((one) => one.labels[0].textContent)),
+          [status],
+        );
+      }
       await edit.getByRole("checkbox", { name: "failed" }).check();
       assert.deepEqual(await save(), { environments: [], products: ["cart-service"], statuses: ["failed"] });
 
       await open("build failed");
+      await event.selectOption("build.completed");
+      assert.deepEqual((await save()).statuses, []);
+
+      await open("build completed");
+      await edit.getByRole("checkbox", { name: "completed" }).check();
+      await event.selectOption("deployment.preflight_failed");
+      assert.deepEqual(await offered(), [1, 0]);
       await event.selectOption("rule.changed");
       assert.deepEqual(await save(), { environments: [], products: ["cart-service"], statuses: [] });
     }));

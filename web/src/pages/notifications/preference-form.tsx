@@ -5,7 +5,7 @@ import { createPreference, loadPreference, updatePreference } from "../../api/no
 import { CreateDialog } from "../../forms/create-dialog";
 import { EditDialog } from "../../forms/edit-dialog";
 import type { FormField, Values } from "../../forms/fields";
-import { EVENT_TYPES, eventText, FILTER_STATUSES } from "./texts";
+import { EVENT_TYPES, eventText, statusesOf } from "./texts";
 
 const EVENT: FormField = {
   name: "event_type",
@@ -29,23 +29,22 @@ const ENVIRONMENTS: FormField = {
   suggestions: environmentNamesQuery,
 };
 
-const STATUSES: FormField = {
+const statusesField = (statuses: readonly string[]): FormField => ({
   name: "statuses",
   label: "Only with the statuses",
   kind: "checks",
   help: "Without a choice, all statuses match.",
-  choices: Object.fromEntries(FILTER_STATUSES.map((status) => [status, status])),
-};
+  choices: Object.fromEntries(statuses.map((status) => [status, status])),
+});
 
 // The server refuses the filters that events of the type do not have.
 const hasEnvironments = (event: string) => !event.startsWith("build.");
-const hasStatuses = (event: string) => /^(deployment|build)\./.test(event);
 
 const fieldsOf = ({ event_type = "" }: Values): readonly FormField[] => [
   EVENT,
   PRODUCTS,
   ...(hasEnvironments(event_type) ? [ENVIRONMENTS] : []),
-  ...(hasStatuses(event_type) ? [STATUSES] : []),
+  ...(statusesOf(event_type).length > 0 ? [statusesField(statusesOf(event_type))] : []),
 ];
 
 interface Filters {
@@ -55,6 +54,13 @@ interface Filters {
 }
 
 const NO_FILTERS = { products: [], environments: [], statuses: [] };
+
+/** The filters that events of the type have: another type may have been chosen after them. */
+const filtersOf = (event: string, { products, environments, statuses }: Required<Filters>): Required<Filters> => ({
+  products,
+  environments: hasEnvironments(event) ? environments : [],
+  statuses: statuses.filter((status) => statusesOf(event).includes(status)),
+});
 
 interface CreateProps {
   channels: readonly NotificationChannel[];
@@ -81,7 +87,7 @@ export function CreatePreference({ channels, channel, onDone, onClose }: CreateP
         event_type,
         ...filters
       }: Filters & { channel_id: string; event_type: NotifiableEventType }) =>
-        createPreference({ channel_id, event_type, filters: { ...NO_FILTERS, ...filters } })
+        createPreference({ channel_id, event_type, filters: filtersOf(event_type, { ...NO_FILTERS, ...filters }) })
       }
       onCreated={onDone}
       onClose={onClose}
@@ -108,10 +114,7 @@ export function EditPreference({ preference: { id }, onSaved, onClose }: EditPro
         statuses: statuses.join("\n"),
       })}
       save={({ event_type, ...changes }: Filters & { event_type?: NotifiableEventType }, { object, etag }) => {
-        const filters = { ...object.filters, ...changes };
-        const event = event_type ?? object.event_type;
-        if (!hasEnvironments(event)) filters.environments = [];
-        if (!hasStatuses(event)) filters.statuses = [];
+        const filters = filtersOf(event_type ?? object.event_type, { ...object.filters, ...changes });
         return updatePreference(id, { ...(event_type ? { event_type } : {}), filters }, etag);
       }}
       onSaved={onSaved}

@@ -48,4 +48,10 @@ export const eventText = (type: string) =>
     .replace(".", " ")
     .replaceAll("_", " ");
 
-export const FILTER_STATUSES: readonly string[] = STATUSES;
+/** The statuses of deployments and builds that events of a type have. No filter has that of a blocked start. */
+export function statusesOf(type: string): readonly string[] {
+  const [kind = "", result = ""] = type.split(".");
+  if (kind !== "deployment" && kind !== "build") return [];
+  if (result === "preflight_failed") return [];
+  return [result.startsWith("preflight_") ? "started" : result];
+}
