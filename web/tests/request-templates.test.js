@@ -123,7 +123,11 @@ describe("request templates", suite, () => {
       await call("PATCH", `/deployment-request-templates/${id}`, {
         description: "Saved before",
         steps: [],
-        approvals: [{ approval_type: "qa" }, { approval_type: "compliance", required: false }],
+        approvals: [
+          { approval_type: "qa" },
+          { approval_type: "compliance", required: false },
+          { approval_type: "performance", required: false },
+        ],
       });
       await dialog(page).getByRole("button", { name: "Save", exact: true }).click();
       await dialog(page).getByText("Another user has saved a change").waitFor();
@@ -136,7 +140,7 @@ describe("request templates", suite, () => {
       assert.deepEqual({ description, steps: steps.length }, { description: "Saved before", steps: 0 });
       assert.deepEqual(
         approvals.filter(({ required }) => !required).map((slot) => slot.approval_type),
-        ["security"],
+        ["performance"],
       );
 
       await page.getByRole("button", { name: "Delete Production" }).click();

@@ -108,35 +108,43 @@ export interface RequestValues {
 }
 
 /** The body of a new request or template. */
-export async function newBody({
-  environments,
-  required = [],
-  optional = [],
-  steps = [],
-  gate = false,
-  ...texts
-}: RequestValues): Promise<DeploymentRequestCreate & DeploymentRequestTemplateCreate> {
+export async function newBody(form: RequestValues): Promise<DeploymentRequestCreate & DeploymentRequestTemplateCreate> {
+  checkTypes(form);
+  const { environments, required = [], optional = [], steps = [], gate = false, ...texts } = form;
   const approvals = slotsOf(required, optional);
   const ids = environments ? { environment_ids: await environmentIds(environments) } : {};
   return { ...texts, ...ids, approvals, steps, gate };
 }
 
-/** The changes of a template. Its approvals are in two fields of the form, which both are sent: the saved ones may be others. */
+/**
+ * The changes of a template. Its approvals are in two fields of the form: one that the user has not changed is as it is saved, without the types that
+ * the user has moved to the other one.
+ */
 export async function templatePatch(
   { environments, required, optional, ...others }: Partial<RequestValues>,
+  { template }: NamedTemplate,
   form: RequestValues,
 ): Promise<DeploymentRequestTemplatePatch> {
-  const isMoved = required !== undefined || optional !== undefined;
+  checkTypes(form);
+  const savedWithout = (isRequired: boolean, moved: readonly ApprovalType[] = []) =>
+    typesIn(template, isRequired).filter((type) => !moved.includes(type));
+  const isChanged = required !== undefined || optional !== undefined;
   return {
     ...others,
     ...(environments ? { environment_ids: await environmentIds(environments) } : {}),
-    ...(isMoved ? { approvals: slotsOf(form.required ?? [], form.optional ?? []) } : {}),
+    ...(isChanged
+      ? { approvals: slotsOf(required ?? savedWithout(true, optional), optional ?? savedWithout(false, required)) }
+      : {}),
   };
 }
 
-function slotsOf(required: readonly ApprovalType[], optional: readonly ApprovalType[]): DeploymentRequestSlotInput[] {
+/** Rejects a type in both fields. */
+function checkTypes({ required = [], optional = [] }: RequestValues): void {
   const both = optional.find((type) => required.includes(type));
   if (both) throw new FieldProblem("optional", `${APPROVAL_TYPES[both]} is required already.`);
+}
+
+function slotsOf(required: readonly ApprovalType[], optional: readonly ApprovalType[]): DeploymentRequestSlotInput[] {
   return [
     ...required.map((approval_type) => ({ approval_type, required: true })),
     ...optional.map((approval_type) => ({ approval_type, required: false })),

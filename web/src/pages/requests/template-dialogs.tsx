@@ -39,8 +39,12 @@ export function TemplateDialogs({ action, onClose }: { action: TemplateAction; o
           fields={TEMPLATE_FIELDS}
           load={() => readRequestTemplate(action.template.id)}
           valuesOf={templateValues}
-          save={async (changes: Partial<RequestValues>, { etag }, values) =>
-            changeRequestTemplate(action.template.id, await templatePatch(changes, values as RequestValues), etag)
+          save={async (changes: Partial<RequestValues>, { object, etag }, values) =>
+            changeRequestTemplate(
+              action.template.id,
+              await templatePatch(changes, object, values as RequestValues),
+              etag,
+            )
           }
           onClose={onClose}
         />
