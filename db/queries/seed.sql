@@ -70,3 +70,9 @@ SELECT @account_id, k.id, k.channel_id, k.event_type, k.event_id, k.subject_id, 
   k.attempts, k.attempts, k.response_status, k.error_class, k.latency_ms, k.created_at, k.finished_at, k.finished_at
 FROM jsonb_to_recordset(@rows::jsonb) AS k (id uuid, channel_id uuid, event_type text, event_id uuid, subject_id uuid, payload jsonb, status text,
   attempts integer, response_status integer, error_class text, latency_ms integer, created_at timestamptz, finished_at timestamptz);
+
+-- DiscardSampleJobs deletes the jobs that an account's sample data has enqueued since its beginning, so that nothing is sent.
+-- name: DiscardSampleJobs :exec
+DELETE FROM river_job
+WHERE created_at >= @since::timestamptz
+  AND (args ->> 'account_id' = (@account_id::uuid)::text OR args -> 'events' -> 0 ->> 'account_id' = (@account_id::uuid)::text);

@@ -13,6 +13,23 @@ import (
 	"github.com/google/uuid"
 )
 
+const DiscardSampleJobs = `-- name: DiscardSampleJobs :exec
+DELETE FROM river_job
+WHERE created_at >= $1::timestamptz
+  AND (args ->> 'account_id' = ($2::uuid)::text OR args -> 'events' -> 0 ->> 'account_id' = ($2::uuid)::text)
+`
+
+type DiscardSampleJobsParams struct {
+	Since     time.Time
+	AccountID uuid.UUID
+}
+
+// DiscardSampleJobs deletes the jobs that an account's sample data has enqueued since its beginning, so that nothing is sent.
+func (q *Queries) DiscardSampleJobs(ctx context.Context, arg DiscardSampleJobsParams) error {
+	_, err := q.db.Exec(ctx, DiscardSampleJobs, arg.Since, arg.AccountID)
+	return err
+}
+
 const HasData = `-- name: HasData :one
 SELECT (EXISTS (SELECT FROM events AS e WHERE e.account_id = $1)
   OR EXISTS (SELECT FROM products AS p WHERE p.account_id = $1)

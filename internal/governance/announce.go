@@ -18,6 +18,9 @@ type Announcer struct {
 
 // changed announces a change of an account once it is committed.
 func (a Announcer) changed(ctx context.Context, db *postgres.DB, accountID uuid.UUID) {
+	if a.Pool == nil {
+		return
+	}
 	db.AfterCommit(ctx, func(ctx context.Context) {
 		if err := a.Pool.Tenant(accountID).NotifyGovernanceChange(ctx, accountID); err != nil {
 			a.Logger.WarnContext(ctx, "failed to announce a change of rules", "account_id", accountID, "error", err)

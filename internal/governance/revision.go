@@ -16,13 +16,10 @@ func LockState(ctx context.Context, db *postgres.DB, accountID uuid.UUID) (dbgen
 }
 
 // IncrementRevision makes a change of what starts of deployments depend on apply from its commit. The transaction has locked the state.
-// Without a pool it is not announced: only an account's first rule or request has to be.
 func (a Announcer) IncrementRevision(ctx context.Context, db *postgres.DB, accountID uuid.UUID) error {
 	if err := db.IncrementGovernanceRevision(ctx, accountID); err != nil {
 		return postgres.Classify(err)
 	}
-	if a.Pool != nil {
-		a.changed(ctx, db, accountID)
-	}
+	a.changed(ctx, db, accountID)
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package seed generates sample data: a month of builds, deployments and releases of an invented company. New is pure: the same seed,
+// Package seed generates sample data: a month of builds, deployments, releases, rules and requests of an invented company. New is pure: the same seed,
 // days and end give the same history. Fill writes a history to an account by the same rules as requests, at the times of the history.
 package seed
 

@@ -129,6 +129,13 @@ func TestLists(t *testing.T) {
 		}
 	}
 
+	require.Equal(t, map[any]int{"schedule": 2, "flow": 1, "concurrency": 1, "version_approval_required": 1, "deployment_request_required": 1}, counts(r.all(t, "/deployment-rules/"), "rule_type"))
+	require.Len(t, counts(r.all(t, "/deployment-requests/"), "status"), 5, "draft, in progress, approved, rejected and completed")
+	require.Len(t, r.all(t, "/break-glass-grants/"), 1)
+	require.Len(t, r.all(t, "/deployment-request-templates/"), 1)
+	require.Len(t, r.all(t, "/deployment-templates/"), 1)
+	require.Len(t, r.all(t, "/variables/"), 1)
+
 	changes := r.all(t, "/audit-log/")
 	require.Greater(t, len(changes), 60)
 	require.Subset(t, slices.Collect(maps.Keys(counts(changes, "action"))), []any{"product.create", "product.update", "environment.create", "release.create", "release.update", "release.add_version", "api_key.create", "api_key.revoke", "notification_channel.create"})

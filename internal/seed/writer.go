@@ -50,6 +50,7 @@ type writer struct {
 func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, channels notify.Channels, account string, history History, progress func(events int)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	began := time.Now().Add(-minute) // the clock of the database may be slow
 	createPartitions := func(ctx context.Context) error { return pool.EnsureEventPartitions(ctx, history.Start, time.Now()) }
 	if err := postgres.Retry(ctx, createPartitions); err != nil {
 		return fmt.Errorf("create partitions: %w", err)
@@ -68,6 +69,15 @@ func Fill(ctx context.Context, pool *postgres.Pool, keys *apikeys.Keys, channels
 		}
 		if err := w.writeDeliveries(ctx); err != nil {
 			return err
+		}
+		if err := w.writeGovernance(ctx); err != nil {
+			return err
+		}
+		if err := db.DiscardSampleJobs(ctx, dbgen.DiscardSampleJobsParams{AccountID: row.ID, Since: began}); err != nil {
+			return postgres.Classify(err)
+		}
+		if err := db.NotifyGovernanceChange(ctx, row.ID); err != nil { // servers learn of the rules with the commit
+			return postgres.Classify(err)
 		}
 		return postgres.Classify(db.SetSampleTimes(ctx, dbgen.SetSampleTimesParams{AccountID: row.ID, Credential: credential}))
 	}))
@@ -119,6 +129,7 @@ func (w *writer) writeEvents(ctx context.Context, events []Event) error {
 		}
 		for _, one := range recorded {
 			w.ids[one.ProductName+" "+one.Version] = one.Subject.VersionID
+			w.ids[one.EnvironmentName] = one.Subject.EnvironmentID
 		}
 	}
 	return nil

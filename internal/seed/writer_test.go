@@ -88,6 +88,13 @@ UNION ALL SELECT 'release version ' || jsonb_build_array(r.name, v.product_name,
 UNION ALL SELECT 'channel ' || jsonb_build_array(name, channel_type, enabled, disabled_reason, disabled_at, created_at, updated_at)::text FROM notification_channels
 UNION ALL SELECT 'preference ' || jsonb_build_array(event_type, environments, created_at, updated_at)::text FROM notification_preferences
 UNION ALL SELECT 'delivery ' || ((to_jsonb(n) - '{account_id,id,channel_id,event_id,subject_id,payload}'::text[]) || (payload - 'id'))::text FROM notification_deliveries AS n
+UNION ALL SELECT 'rule ' || (to_jsonb(r) - '{account_id,id}'::text[])::text FROM deployment_rules AS r
+UNION ALL SELECT 'request ' || (to_jsonb(r) - '{account_id,id,created_by,activated_by}'::text[])::text FROM deployment_requests AS r
+UNION ALL SELECT 'step ' || jsonb_build_array(phase, title, position, created_at)::text FROM deployment_request_steps
+UNION ALL SELECT 'slot ' || jsonb_build_array(approval_type, required, status, decided_at)::text FROM deployment_request_approvals
+UNION ALL SELECT 'grant ' || jsonb_build_array(version, reason, status, created_at, expires_at)::text FROM break_glass_grants
+UNION ALL SELECT 'approval ' || jsonb_build_array(approval_type, decision, created_at)::text FROM version_approvals
+UNION ALL SELECT 'template ' || jsonb_build_array(name, created_at)::text FROM deployment_templates
 UNION ALL SELECT 'change ' || jsonb_build_array(occurred_at, actor_type, actor_name, credential, action, fields)::text FROM audit_log
 ) AS lines ORDER BY line COLLATE "C"`
 
@@ -262,7 +269,10 @@ func TestNoNotifications(t *testing.T) {
 	api := testapi.New(t)
 	channel := api.As(t, "admin", http.MethodPost, "/notification-channels/", `{"name":"all","channel_type":"webhook","config":{"url":"http://127.0.0.1:9/"}}`)
 	require.Equal(t, http.StatusCreated, channel.Status, "%s", channel.Body)
-	for _, event := range []string{"deployment.started", "deployment.completed", "deployment.failed", "build.completed", "build.failed"} {
+	for _, event := range []string{
+		"deployment.started", "deployment.completed", "deployment.failed", "build.completed", "build.failed", "rule.changed", "version.approved", "breakglass.created",
+		"dr.created", "dr.activated", "dr.rejected",
+	} {
 		body, err := json.Marshal(map[string]any{"channel_id": channel.Field(t, "id"), "event_type": event})
 		require.NoError(t, err)
 		answer := api.As(t, "admin", http.MethodPost, "/notification-preferences/", string(body))
@@ -272,5 +282,5 @@ func TestNoNotifications(t *testing.T) {
 	require.Zero(t, api.Count(t, "notification_deliveries WHERE status = 'pending' OR channel_id = '"+channel.Field(t, "id").(string)+"'"))
 	require.Zero(t, api.Count(t, "river_job"))
 	api.PostEvent(t, "/deployment-events/", map[string]any{"product_name": "storefront", "version": "now", "environment_name": "dev", "status": "completed"})
-	require.Equal(t, 1, api.Count(t, "river_job"), "events of now have a fan-out job")
+	require.Equal(t, 1, api.Count(t, "river_job WHERE kind = 'fan_out_events'"), "events of now have a fan-out job")
 }
