@@ -115,6 +115,9 @@ export async function cellOf(page, product, environment) {
     .locator(`[role=gridcell][aria-colindex="${column}"]`);
 }
 
+/** Waits until a control has the keyboard focus. */
+export const waitForFocus = (control) => control.and(control.page().locator(":focus")).waitFor();
+
 /** Keeps a picture of the page in the directory of the variable SCREENSHOTS, if it is set. */
 export async function keepPicture(page, name) {
   const folder = process.env.SCREENSHOTS;

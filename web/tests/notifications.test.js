@@ -10,6 +10,7 @@ import {
   submitWithoutServer,
   suite,
   visit,
+  waitForFocus,
 } from "./browser.js";
 import { startMailServer } from "./mail-server.js";
 import { callServer } from "./server.js";
@@ -188,6 +189,7 @@ describe("notifications", suite, () => {
       await page.keyboard.press("Enter");
       await form.getByRole("combobox", { name: "Products" }).fill("cart-service");
       await form.getByRole("button", { name: "Add to products" }).click();
+      await waitForFocus(form.getByRole("combobox", { name: "Products" }));
       await form.getByRole("button", { name: "Remove production" }).waitFor();
       await keepPicture(page, "notifications-preference");
       await assertAccessible(page);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit, waitForFocus } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -117,8 +117,9 @@ describe("versions, builds and releases", suite, () => {
         .getByRole("region", { name: "Progress by product" })
         .getByRole("rowheader", { name: /search-api/ })
         .waitFor();
-      await versions.getByRole("button", { name: /^Remove search-api/ }).click();
+      await versions.getByRole("button", { name: /^Remove search-api/ }).press("Enter");
       await page.getByRole("heading", { name: "This release has no version" }).waitFor();
+      await waitForFocus(page.getByRole("button", { name: "Add versions" }));
 
       await page.getByRole("button", { name: "Edit" }).click();
       await dialog.getByLabel("Description").fill("For the test");

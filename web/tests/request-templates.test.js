@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit, waitForFocus } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -30,8 +30,6 @@ describe("request templates", suite, () => {
     await dialog(page).getByRole("button", { name, exact: true }).click();
     await dialog(page).waitFor({ state: "detached" });
   };
-  const hasFocus = async (control) =>
-    assert.ok(await control.evaluate((element) => element === document.activeElement), `${control} has the focus`);
   const newTemplate = (name, members = {}) =>
     call("POST", "/deployment-request-templates/", { name, approvals: [{ approval_type: "qa" }], ...members });
   const templateOf = async (name) =>
@@ -77,18 +75,18 @@ describe("request templates", suite, () => {
       await blank.getByText("must not be blank").waitFor();
       await dialog(page).getByRole("button", { name: "Move up step 3" }).click();
       await dialog(page).getByRole("group", { name: "Step 3" }).getByText("must not be blank").waitFor();
-      await hasFocus(dialog(page).getByRole("button", { name: "Move up step 2" }));
+      await waitForFocus(dialog(page).getByRole("button", { name: "Move up step 2" }));
       await dialog(page).getByRole("button", { name: "Move up step 2" }).click();
-      await hasFocus(dialog(page).getByRole("group", { name: "Step 1" }).getByLabel("What to do"));
+      await waitForFocus(dialog(page).getByRole("group", { name: "Step 1" }).getByLabel("What to do"));
       await dialog(page).getByRole("button", { name: "Move up step 2" }).click();
       await dialog(page).getByRole("button", { name: "Remove step 3" }).click();
       const add = dialog(page).getByRole("button", { name: "Add a step" });
-      await hasFocus(add);
+      await waitForFocus(add);
       await add.click();
       await dialog(page).getByRole("button", { name: "Move up step 3" }).click();
       await dialog(page).getByRole("button", { name: "Remove step 2" }).click();
       const second = dialog(page).getByRole("group", { name: "Step 2" }).getByLabel("What to do");
-      await hasFocus(second);
+      await waitForFocus(second);
       assert.equal(await second.inputValue(), "Warm the cache");
       await page.route("**/deployment-request-templates/", (route) =>
         route.fulfill({
@@ -98,7 +96,7 @@ describe("request templates", suite, () => {
       );
       await dialog(page).getByRole("button", { name: "Create", exact: true }).click();
       await dialog(page).getByText("are too many").waitFor();
-      await hasFocus(add);
+      await waitForFocus(add);
       const describedBy = await add.evaluate((button) => button.getAttribute("aria-describedby"));
       assert.equal(await page.locator(`[id="${describedBy}"]`).textContent(), "are too many");
       await page.unroute("**/deployment-request-templates/");

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import {
+  assertAccessible,
+  assertAccessibleInEveryLook,
+  keepPicture,
+  phone,
+  suite,
+  visit,
+  waitForFocus,
+} from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -203,8 +211,9 @@ describe("deployment requests", suite, () => {
       await dialog(page).getByRole("button", { name: "Replace by requested 1.1.0" }).click();
       await dialog(page).getByRole("button", { name: "Replace by requested 1.0.0" }).waitFor();
       await page.keyboard.press("Escape");
-      await page.getByRole("button", { name: "Remove requested 1.1.0" }).click();
+      await page.getByRole("button", { name: "Remove requested 1.1.0" }).press("Enter");
       await page.getByRole("heading", { name: "This request has no version" }).waitFor();
+      await waitForFocus(page.getByRole("button", { name: "Add versions" }));
       await call("POST", `/deployment-requests/${id}/versions`, { version_id: other }, developer);
       await page.getByRole("link", { name: "1.1.0" }).waitFor();
 
@@ -216,6 +225,7 @@ describe("deployment requests", suite, () => {
       await page.getByRole("button", { name: "Remove Code review" }).click();
       await dialog(page).getByRole("button", { name: "Remove" }).click();
       await page.getByText(/Required approvals that are open: QA$/).waitFor();
+      await waitForFocus(page.getByRole("button", { name: "Remove QA" }));
 
       await page.getByRole("button", { name: "Add a step" }).click();
       await dialog(page).getByRole("button", { name: "Add", exact: true }).click();
@@ -226,9 +236,17 @@ describe("deployment requests", suite, () => {
       await dialog(page).waitFor({ state: "detached" });
       await row(page, "In the channel of operations").getByText("○open").waitFor();
       await page.getByText("Before the deployments: 1 step is not done").waitFor();
-      await page.getByRole("button", { name: "Complete Announce it" }).click();
+      await page.getByRole("button", { name: "Complete Announce it" }).press("Enter");
+      await waitForFocus(page.getByRole("button", { name: "Reopen Announce it" }));
       await page.getByRole("button", { name: "Reopen Announce it" }).click();
-      await page.getByRole("button", { name: "Complete Announce it" }).waitFor();
+      await waitForFocus(page.getByRole("button", { name: "Complete Announce it" }));
+      for (const title of ["First of two", "Second of two"]) {
+        await call("POST", `/deployment-requests/${id}/steps`, { phase: "post", title }, developer);
+      }
+      await page.getByRole("button", { name: "Remove First of two" }).press("Enter");
+      await waitForFocus(page.getByRole("button", { name: "Complete Second of two" }));
+      await page.getByRole("button", { name: "Remove Second of two" }).press("Enter");
+      await waitForFocus(page.getByRole("button", { name: "Add a step" }));
 
       await confirm(page, "Activate");
       await page.getByText("Until it is approved, its versions are blocked in its environments.").waitFor();

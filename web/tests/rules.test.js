@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit, waitForFocus } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -71,8 +71,18 @@ describe("deployment rules", suite, () => {
       await assertAccessible(page);
 
       // Problems stay with their window when another one goes.
-      await second.getByRole("button", { name: "Remove removed" }).click();
+      await second.getByRole("button", { name: "Remove removed" }).press("Enter");
       await first.getByText("must be after start").waitFor();
+      const add = form.getByRole("button", { name: "Add a window" });
+      await waitForFocus(add);
+      await add.press("Enter");
+      await add.press("Enter");
+      await form.getByRole("group", { name: "Window 3" }).waitFor();
+      await second.waitFor({ state: "detached" });
+      await form.getByRole("button", { name: "Remove Window 2" }).press("Enter");
+      await waitForFocus(form.getByRole("group", { name: "Window 2" }).getByLabel("Name of the window"));
+      await form.getByRole("button", { name: "Remove Window 2" }).press("Enter");
+      await waitForFocus(add);
       await form.getByLabel("Priority").fill("10");
       await first.getByLabel("Name of the window").fill("evening");
       const window = form.getByRole("group", { name: "evening" });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit, waitForFocus } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -31,7 +31,12 @@ describe("templates", suite, () => {
       await form.getByRole("combobox", { name: "Environments" }).press("Enter");
       await form.getByRole("button", { name: "Create" }).click();
       await form.getByText("There is no environment no such environment.").waitFor();
-      await form.getByRole("button", { name: "Remove no such environment" }).click();
+      await form.getByRole("combobox", { name: "Environments" }).fill("another");
+      await form.getByRole("combobox", { name: "Environments" }).press("Enter");
+      await form.getByRole("button", { name: "Remove no such environment" }).press("Enter");
+      await waitForFocus(form.getByRole("button", { name: "Remove another" }));
+      await page.keyboard.press("Enter");
+      await waitForFocus(form.getByRole("combobox", { name: "Environments" }));
       await form.getByRole("combobox", { name: "Environments" }).fill("buttoned-live");
       await form.getByRole("combobox", { name: "Environments" }).press("Enter");
       await form.getByRole("button", { name: "Create" }).click();

@@ -15,20 +15,14 @@ export interface ButtonProps extends ComponentProps<"button"> {
   busy?: boolean;
 }
 
-/** A button. `busy` disables it while its request runs. */
-export function Button({
-  kind = "secondary",
-  small = false,
-  busy = false,
-  className,
-  disabled,
-  ...props
-}: ButtonProps) {
+/** A button. `busy` disables it while its request runs; it keeps the focus, which the browser takes from buttons with `disabled`. */
+export function Button({ kind = "secondary", small = false, busy = false, className, onClick, ...props }: ButtonProps) {
   return (
     <button
       type="button"
       {...props}
-      disabled={disabled || busy}
+      onClick={busy ? (event) => event.preventDefault() : onClick}
+      aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
       className={cx(buttonClass(kind, small), className)}
     />

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 
 import { cx } from "../lib/cx";
+import { focusFirst, hasFocus, sectionOf } from "../lib/focus";
 import { Button } from "./button";
 import { CloseIcon } from "./icons";
 
@@ -25,8 +26,8 @@ export interface DialogProps {
 }
 
 /**
- * A modal dialog: the native element keeps the focus inside, closes with Esc and returns the focus. It is open while it is mounted. The first
- * field has the focus.
+ * A modal dialog: the native element keeps the focus inside, closes with Esc and returns the focus, to the section of a button that is gone. It
+ * is open while it is mounted. The first field has the focus.
  */
 export function Dialog({
   title,
@@ -42,12 +43,14 @@ export function Dialog({
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
+    const section = sectionOf(before);
     dialog?.showModal();
     // The browser would focus the button to close, which is first.
     if (shape === "center" || shape === "wide") content.current?.querySelector<HTMLElement>(FIELD)?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+      if (!before?.isConnected && !hasFocus()) focusFirst(section);
     };
   }, []);
   return (

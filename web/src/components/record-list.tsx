@@ -1,9 +1,17 @@
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
+
+import { useRowFocus } from "./use-row-focus";
 
 /** The objects of a list as rows, which wrap on narrow windows. */
 export function RecordList({ label, isDimmed, children }: { label: string; isDimmed?: boolean; children: ReactNode }) {
+  const list = useRef<HTMLUListElement>(null);
   return (
-    <ul aria-label={label} className={isDimmed ? "divide-y divide-line opacity-60" : "divide-y divide-line"}>
+    <ul
+      ref={list}
+      aria-label={label}
+      className={isDimmed ? "divide-y divide-line opacity-60" : "divide-y divide-line"}
+      {...useRowFocus(list, ":scope > li")}
+    >
       {children}
     </ul>
   );

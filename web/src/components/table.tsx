@@ -2,6 +2,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { Children, type ComponentProps, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 
 import { cx } from "../lib/cx";
+import { useRowFocus } from "./use-row-focus";
 
 /** A column: its title and from which width of the window it is shown. Rows repeat what narrow windows leave out. */
 export interface Column {
@@ -54,8 +55,17 @@ export function Table({
           ))}
         </tr>
       </thead>
-      {rows.length > ROW_LIMIT ? <WindowedRows rows={rows} /> : <tbody className="divide-y divide-line">{rows}</tbody>}
+      {rows.length > ROW_LIMIT ? <WindowedRows rows={rows} /> : <Rows rows={rows} />}
     </table>
+  );
+}
+
+function Rows({ rows }: { rows: ReactNode[] }) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  return (
+    <tbody ref={body} className="divide-y divide-line" {...useRowFocus(body, ":scope > tr")}>
+      {rows}
+    </tbody>
   );
 }
 

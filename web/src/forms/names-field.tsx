@@ -1,8 +1,9 @@
-import { type KeyboardEvent, useId, useState } from "react";
+import { type KeyboardEvent, useId, useRef, useState } from "react";
 
 import { Button } from "../components/button";
 import { TextField } from "../components/field";
 import { CloseIcon } from "../components/icons";
+import { useRowFocus } from "../components/use-row-focus";
 
 /** A field for several names: Enter or the button adds the typed one. */
 export function NamesField({
@@ -28,6 +29,7 @@ export function NamesField({
 }) {
   const [text, setText] = useState("");
   const listId = useId();
+  const root = useRef<HTMLDivElement>(null);
   const type = (next: string) => {
     setText(next);
     onText(next);
@@ -43,7 +45,7 @@ export function NamesField({
     add();
   };
   return (
-    <div className="flex flex-col gap-1.5">
+    <div ref={root} className="flex flex-col gap-1.5" {...useRowFocus(root, "li", "input")}>
       <div className="flex items-end gap-2">
         <TextField
           label={label}
@@ -58,7 +60,14 @@ export function NamesField({
           onKeyDown={onKeyDown}
           onBlur={add}
         />
-        <Button disabled={!text.trim()} onClick={add} aria-label={`Add to ${label.toLowerCase()}`}>
+        <Button
+          aria-label={`Add to ${label.toLowerCase()}`}
+          onMouseDown={(event) => event.preventDefault()} // else the blur adds the name, and the dialog moves the button before the click
+          onClick={() => {
+            add();
+            root.current?.querySelector("input")?.focus();
+          }}
+        >
           Add
         </Button>
       </div>

@@ -3,12 +3,14 @@ import { flushSync } from "react-dom";
 
 import { Button } from "../../components/button";
 import { SelectField, TextArea, TextField } from "../../components/field";
+import { useRowFocus } from "../../components/use-row-focus";
 import type { CustomInputProps, Problems } from "../../forms/fields";
 import { useProblemsByKey } from "../../forms/use-problems-by-key";
 import { PHASES } from "./request-texts";
 import { draftsOf, type StepDraft, textOf } from "./step-drafts";
 
 const MAX_STEPS = 50;
+const STEP = "[role=group]";
 
 /** The steps of a request or of a template, in their order. */
 export function StepsField({ field, value, problem, inner, error, onChange }: CustomInputProps) {
@@ -22,15 +24,14 @@ export function StepsField({ field, value, problem, inner, error, onChange }: Cu
     const phase = drafts.at(-1)?.phase ?? "pre";
     set([...drafts, { key: `new ${count.current++}`, phase, title: "", description: "" }]);
   };
-  /** Moves or removes a step, whose control loses the focus: one of the step at the index gets it, else the button to add one. */
-  const arrange = (next: readonly StepDraft[], index: number, control: "button" | "input") => {
-    flushSync(() => set(next));
-    const step = fieldset.current?.querySelectorAll("[role=group]")[index];
-    const focused = step?.querySelector(control) ?? fieldset.current?.querySelector<HTMLElement>(":scope > button");
-    focused?.focus();
+  /** Moves a step up, whose control loses the focus: the button to do it again gets it, or the first field, since the first step cannot move up. */
+  const raise = (draft: StepDraft, index: number) => {
+    flushSync(() => set(drafts.toSpliced(index, 1).toSpliced(index - 1, 0, draft)));
+    const step = fieldset.current?.querySelectorAll(STEP)[index - 1];
+    step?.querySelector<HTMLElement>(index > 1 ? "button" : "input")?.focus();
   };
   return (
-    <fieldset ref={fieldset} className="flex flex-col gap-2">
+    <fieldset ref={fieldset} className="flex flex-col gap-2" {...useRowFocus(fieldset, STEP, ":scope > button")}>
       <legend className="text-sm font-medium">{field.label}</legend>
       {field.help ? <p className="text-sm text-muted">{field.help}</p> : null}
       {drafts.map((draft, index) => (
@@ -40,17 +41,8 @@ export function StepsField({ field, value, problem, inner, error, onChange }: Cu
           position={index + 1}
           problems={problems[draft.key] ?? {}}
           onChange={(change) => set(drafts.map((one) => (one.key === draft.key ? { ...one, ...change } : one)))}
-          onRaise={
-            index > 0
-              ? () =>
-                  arrange(
-                    drafts.toSpliced(index, 1).toSpliced(index - 1, 0, draft),
-                    index - 1,
-                    index > 1 ? "button" : "input", // the first step cannot move up
-                  )
-              : undefined
-          }
-          onRemove={() => arrange(drafts.toSpliced(index, 1), index, "input")}
+          onRaise={index > 0 ? () => raise(draft, index) : undefined}
+          onRemove={() => set(drafts.toSpliced(index, 1))}
         />
       ))}
       {problem ? (

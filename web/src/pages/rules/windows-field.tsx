@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "react";
 
 import { Button } from "../../components/button";
 import { CheckField, SelectField, TextField } from "../../components/field";
+import { useRowFocus } from "../../components/use-row-focus";
 import type { CustomInputProps, Problems } from "../../forms/fields";
 import { useProblemsByKey } from "../../forms/use-problems-by-key";
 import { monthChoices, type Recurrence, WEEKDAYS } from "./recurrence";
@@ -12,6 +13,7 @@ export function WindowsField({ field, value, problem, inner, error, onChange }: 
   const drafts = draftsOf(value);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(drafts.length === 1 ? ["0"] : []));
   const count = useRef(0);
+  const fieldset = useRef<HTMLFieldSetElement>(null);
   const problems = useProblemsByKey(drafts, inner, error);
   const set = (next: readonly WindowDraft[]) => onChange(next.length === 0 ? "" : JSON.stringify(next));
   const toggle = (key: string, isOpen: boolean) =>
@@ -22,7 +24,11 @@ export function WindowsField({ field, value, problem, inner, error, onChange }: 
     set([...drafts, draft]);
   };
   return (
-    <fieldset className="flex flex-col gap-2">
+    <fieldset
+      ref={fieldset}
+      className="flex flex-col gap-2"
+      {...useRowFocus(fieldset, "[role=group]", ":scope > button")}
+    >
       <legend className="text-sm font-medium">{field.label}</legend>
       {field.help ? <p className="text-sm text-muted">{field.help}</p> : null}
       {drafts.map((draft, index) => (
