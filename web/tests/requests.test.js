@@ -149,26 +149,31 @@ describe("deployment requests", suite, () => {
     });
   });
 
-  test("polls each column of the board every 20 seconds", async () => {
-    await visit(browser, server, "/start", { token: viewer }, async (page) => {
-      await page.clock.install();
-      let polls = 0;
-      await page.route(/deployment-requests\/\?status=draft/, (route) => {
-        polls++;
-        return route.fulfill({ json: { items: [], next_cursor: null } });
+  for (const [board, list] of [
+    ["/deployment-requests?view=board", /deployment-requests\/\?status=draft/],
+    ["/releases", /releases\/\?status=draft/],
+  ]) {
+    test(`polls each column of the board ${board} every 20 seconds`, async () => {
+      await visit(browser, server, "/start", { token: viewer }, async (page) => {
+        await page.clock.install();
+        let polls = 0;
+        await page.route(list, (route) => {
+          polls++;
+          return route.fulfill({ json: { items: [], next_cursor: null } });
+        });
+        await page.goto(`${server.url}/app${board}`);
+        await page.getByRole("region", { name: "Draft" }).getByText("None").waitFor();
+        const now = () => page.evaluate(() => Date.now());
+        const start = await now();
+        for (let step = 0; step < 9; step++) {
+          await page.clock.runFor(5_000);
+          await page.waitForLoadState("networkidle");
+        }
+        const seconds = ((await now()) - start) / 1_000; // 45, and those of the test itself
+        assert.ok(polls >= 2 && polls <= 2 + seconds / 18, `${polls} requests in ${seconds} seconds`);
       });
-      await page.goto(`${server.url}/app/deployment-requests?view=board`);
-      await page.getByRole("region", { name: "Draft" }).getByText("None").waitFor();
-      const now = () => page.evaluate(() => Date.now());
-      const start = await now();
-      for (let step = 0; step < 9; step++) {
-        await page.clock.runFor(5_000);
-        await page.waitForLoadState("networkidle");
-      }
-      const seconds = ((await now()) - start) / 1_000; // 45, and those of the test itself
-      assert.ok(polls >= 2 && polls <= 2 + seconds / 18, `${polls} requests in ${seconds} seconds`);
     });
-  });
+  }
 
   test("a version lists the requests that name it, page by page", async () => {
     const named = await newVersion("3.0.0");

@@ -10,6 +10,12 @@ export const PAGE_SIZE = 50;
 /** The largest page that the server permits. */
 export const MAX_PAGE_SIZE = 200;
 
+/** How many objects a column of a board has at first. */
+export const COLUMN_SIZE = 20;
+
+/** The columns of a board together are polled about as often as one list: the requests of an account are limited by the hour. */
+export const COLUMN_PACE = 4;
+
 /** How many loaded pages are polled: older ones do not change often, and each poll requests all of them. */
 export const POLLED_PAGES = 3;
 

@@ -18,15 +18,24 @@ import {
 
 import { live } from "../lib/live";
 import { client } from "./client";
-import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, type Revised } from "./lists";
+import {
+  COLUMN_PACE,
+  COLUMN_SIZE,
+  ifMatch,
+  listOptions,
+  MAX_PAGE_SIZE,
+  objectOptions,
+  PAGE_SIZE,
+  type Revised,
+} from "./lists";
 import { queryClient } from "./query-client";
 
-/** How many releases a column of the board has at first. */
-const COLUMN_SIZE = 20;
-
 export const releasesQuery = (status: ReleaseStatus, q: string | undefined) =>
-  listOptions(["releases", "list", status, q], (page, signal) =>
-    listReleases({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+  listOptions(
+    ["releases", "list", status, q],
+    (page, signal) =>
+      listReleases({ client, signal, query: { status, ...(q ? { q } : {}), limit: COLUMN_SIZE, ...page } }),
+    COLUMN_PACE,
   );
 
 /** The releases that contain a version, newest first. */

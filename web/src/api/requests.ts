@@ -17,7 +17,17 @@ import {
 
 import type { Search } from "../lib/search";
 import { client } from "./client";
-import { ifMatch, listOptions, MAX_PAGE_SIZE, objectOptions, PAGE_SIZE, presentIn, type Revised } from "./lists";
+import {
+  COLUMN_PACE,
+  COLUMN_SIZE,
+  ifMatch,
+  listOptions,
+  MAX_PAGE_SIZE,
+  objectOptions,
+  PAGE_SIZE,
+  presentIn,
+  type Revised,
+} from "./lists";
 import { queryClient } from "./query-client";
 
 const KIND = "deployment-requests";
@@ -31,12 +41,6 @@ export const requestsQuery = (filters: Search) =>
   listOptions<DeploymentRequest>([KIND, "list", filters], (page, signal) =>
     listDeploymentRequests({ client, signal, query: { limit: PAGE_SIZE, ...presentIn<Filters>(filters), ...page } }),
   );
-
-/** How many requests a column of the board has at first. */
-const COLUMN_SIZE = 20;
-
-/** The columns of the board together are polled little more often than one list: the requests of an account are limited by the hour. */
-const COLUMN_PACE = 4;
 
 export const requestColumnQuery = (status: RequestStatus, q: string | undefined) =>
   listOptions<DeploymentRequest>(
