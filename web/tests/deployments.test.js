@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, showsByNextPoll, suite, visit } from "./browser.js";
+import {
+  assertAccessible,
+  assertAccessibleInEveryLook,
+  desk,
+  phone,
+  showsByNextPoll,
+  suite,
+  visit,
+} from "./browser.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 const hostile = '<img src=x onerror="alert(1)">\u202e"\'';
@@ -32,6 +40,11 @@ describe("deployments", suite, () => {
   test("lists deployments in every look", () =>
     visit(browser, server, "/deployments", { token }, async (page) => {
       await rows(page).first().waitFor();
+      for (const viewport of [desk, { width: 800, height: 800 }, phone]) {
+        await page.setViewportSize(viewport);
+        const [{ deployed_by_name: who }] = (await api("/deployments/?status=completed&limit=1")).items;
+        await rows(page).getByText(who).filter({ visible: true }).first().waitFor();
+      }
       await assertAccessibleInEveryLook(page, "deployments");
     }));
 

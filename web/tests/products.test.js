@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit } from "./browser.js";
+import { assertAccessible, assertAccessibleInEveryLook, desk, keepPicture, phone, suite, visit } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -68,6 +68,33 @@ describe("products and environments", suite, () => {
       await rows(page, "Which version runs").nth(1).waitFor();
       const shown = await page.locator("tbody tr td:first-child").allTextContents();
       assert.deepEqual(shown, sorted.slice(0, shown.length));
+    });
+  });
+
+  test("shows on every width since when and by whom a version runs, and which deployment failed or is in progress", async () => {
+    const send = (version, status, deployed_by_name, environment_name) =>
+      callServer(server, server.key, "POST", "/deployment-events/", {
+        product_name: "initiated",
+        ...{ version, status, deployed_by_name, environment_name },
+      });
+    await send("1.0.0", "completed", "Ada Lovelace", "initiated-live");
+    await send("1.1.0", "failed", "Grace Hopper", "initiated-live");
+    const { product_id: id } = await send("1.2.0", "started", "Alan Turing", "initiated-stage");
+    await visit(browser, server, `/products/${id}`, { token: viewer }, async (page) => {
+      const row = (name) => rows(page, "Which version runs").filter({ hasText: name });
+      await row("initiated-live").waitFor();
+      for (const viewport of [desk, { width: 800, height: 800 }, phone]) {
+        await page.setViewportSize(viewport);
+        const failed = await row("initiated-live").innerText();
+        const when = String.raw`(just now|\d+ (s|min) ago)`;
+        assert.match(failed, new RegExp(String.raw`1\.0\.0\s+${when}\s+(by )?Ada Lovelace`));
+        assert.match(failed, new RegExp(String.raw`failed\s+1\.1\.0\s+${when}\s+by Grace Hopper`));
+        const started = await row("initiated-stage").innerText();
+        assert.match(started, new RegExp(String.raw`in progress\s+1\.2\.0\s+${when}\s+by Alan Turing`));
+        await keepPicture(page, `initiated-${viewport.width}`);
+      }
+      await row("initiated-live").getByRole("link", { name: "1.1.0" }).click();
+      await page.getByRole("heading", { level: 1, name: "initiated 1.1.0 in initiated-live" }).waitFor();
     });
   });
 

@@ -132,6 +132,17 @@ describe("deployment requests", suite, () => {
         await column(page, empty).getByText("None matches the filter").waitFor();
       }
       assert.equal(await page.getByLabel("Status").count(), 0, "the columns are the statuses");
+      await draft.getByRole("heading", { name: "Draft 2", exact: true }).waitFor();
+      await page.setViewportSize(phone);
+      const [one, next] = [await draft.boundingBox(), await column(page, "In progress").boundingBox()];
+      assert.equal(next.y, one.y, "beside each other");
+      assert.ok(
+        one.x >= 0 && one.x + one.width < phone.width - 24 && next.x < phone.width,
+        "the next one begins in view",
+      );
+      assert.ok(one.height <= phone.height);
+      await column(page, "Approved").getByRole("link").scrollIntoViewIfNeeded();
+      await page.waitForFunction(() => document.querySelector("[aria-label=Board]").scrollLeft > 500);
       await assertAccessibleInEveryLook(page, "requests-board");
 
       await page.getByRole("button", { name: "Waiting for me" }).click();

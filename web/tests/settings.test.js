@@ -220,6 +220,13 @@ describe("settings", suite, () => {
       await keepPicture(page, "settings-audit-values");
       await assertAccessible(page);
     });
+    const template = await call("POST", "/deployment-request-templates/", { name: "Audited" });
+    await call("DELETE", `/deployment-request-templates/${template.id}`);
+    await visit(browser, server, `/settings/audit?object_id=${template.id}`, { token: admin }, async (page) => {
+      await row(page, "created the deployment request template Audited").waitFor();
+      await row(page, "deleted the deployment request template").getByRole("link", { name: "Audited" }).click();
+      await page.waitForURL(/deployment-requests\/templates$/);
+    });
   });
 
   test("filters the audit log by action, user and object, in the address", () =>

@@ -1,13 +1,16 @@
 import type { EnvironmentState } from "@versioner/client";
 
-import { cellState, STATE_LABELS, stateText } from "../pages/environments/cell-state";
+import { attemptOf, cellState, STATE_LABELS, stateText } from "../pages/environments/cell-state";
 import { AppLink } from "./app-link";
 import { Badge } from "./badge";
 import { Name, VersionName } from "./name";
 import { Cell, Row, Table } from "./table";
 import { Time } from "./time";
 
-/** What runs where: a row for each product and environment, by the name of what differs between them. */
+/**
+ * What runs where, since when and who deployed it: a row for each product and environment, by the name of what differs between them. Its state
+ * has the deployment that failed, hangs or is in progress.
+ */
 export function StateTable({
   states,
   by,
@@ -25,9 +28,9 @@ export function StateTable({
       columns={[
         { title },
         { title: "Version" },
-        { title: "State", className: "w-40", from: "sm" },
-        { title: "Since", className: "w-28", from: "sm" },
-        { title: "By", from: "lg" },
+        { title: "Since", className: "w-24", from: "md" },
+        { title: "By", from: "md" },
+        { title: "State", className: "w-[36%]", from: "sm" },
       ]}
     >
       {states.map((state) => (
@@ -37,13 +40,38 @@ export function StateTable({
   );
 }
 
-function StateBadge({ state }: { state: EnvironmentState }) {
+/** The state in a word; and the version, the time and the initiator of the deployment that it is about. */
+function State({ state }: { state: EnvironmentState }) {
   const word = cellState(state);
   const { tone, glyph } = STATE_LABELS[word];
+  const attempt = attemptOf(state, word);
   return (
-    <Badge tone={tone} glyph={glyph}>
-      {stateText(state, word)}
-    </Badge>
+    <>
+      <Badge tone={tone} glyph={glyph}>
+        {stateText(state, word)}
+      </Badge>
+      {attempt ? (
+        <span className="flex flex-wrap items-baseline gap-x-2 text-sm text-muted">
+          <AppLink to={`/deployments/${attempt.id}`} className="min-h-6 max-w-full rounded leading-6 hover:underline">
+            <VersionName cut>{attempt.version ?? ""}</VersionName>
+          </AppLink>
+          <WhenAndWho at={attempt.at} who={attempt.who} />
+        </span>
+      ) : null}
+    </>
+  );
+}
+
+function WhenAndWho({ at, who }: { at: string | null; who: string | null }) {
+  return (
+    <>
+      <Time at={at} className="shrink-0" />
+      {who ? (
+        <span className="min-w-0">
+          by <Name>{who}</Name>
+        </span>
+      ) : null}
+    </>
   );
 }
 
@@ -65,19 +93,23 @@ function StateRow({ state, by }: { state: EnvironmentState; by: "product" | "env
         ) : (
           <span className="text-muted max-sm:hidden">–</span>
         )}
-        <span className="flex flex-wrap items-center gap-x-2 text-sm text-muted sm:hidden">
-          <StateBadge state={state} />
-          {state.since ? <Time at={state.since} /> : null}
+        {state.version ? (
+          <span className="flex flex-wrap items-baseline gap-x-2 text-sm text-muted md:hidden">
+            <WhenAndWho at={state.since} who={who} />
+          </span>
+        ) : null}
+        <span className="block sm:hidden">
+          <State state={state} />
         </span>
       </Cell>
-      <Cell from="sm">
-        <StateBadge state={state} />
-      </Cell>
-      <Cell from="sm" className="text-sm text-muted">
+      <Cell from="md" className="text-sm text-muted">
         <Time at={state.since} />
       </Cell>
-      <Cell from="lg" className="text-muted">
+      <Cell from="md" className="text-muted">
         {who ? <Name cut>{who}</Name> : "–"}
+      </Cell>
+      <Cell from="sm">
+        <State state={state} />
       </Cell>
     </Row>
   );

@@ -11,9 +11,9 @@ import { safeURL } from "../../lib/links";
 const COLUMNS = [
   { title: "Version" },
   { title: "Product", from: "sm" },
-  { title: "Number", className: "w-24", from: "md" },
+  { title: "Number", className: "w-24", from: "lg" },
   { title: "Status", className: "w-32" },
-  { title: "By", from: "lg" },
+  { title: "By", from: "md" },
   { title: "When", className: "w-24 sm:w-28" },
   { title: "Pipeline", from: "sm", hideTitle: true, className: "w-16" },
 ] as const;
@@ -59,13 +59,18 @@ function BuildRow({ build, hideProduct }: { build: Build; hideProduct: boolean }
           </AppLink>
         </Cell>
       )}
-      <Cell from="md" className="text-muted">
+      <Cell from="lg" className="text-muted">
         {build.build_number ? <Name cut>{build.build_number}</Name> : "–"}
       </Cell>
       <Cell>
         <StatusBadge status={build.status} isStale={build.is_stale} />
+        {who ? (
+          <Name cut className="block text-sm text-muted md:hidden">
+            {who}
+          </Name>
+        ) : null}
       </Cell>
-      <Cell from="lg" className="text-muted">
+      <Cell from="md" className="text-muted">
         {who ? <Name cut>{who}</Name> : "–"}
       </Cell>
       <Cell className="text-sm text-muted">

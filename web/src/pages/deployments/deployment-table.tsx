@@ -13,7 +13,7 @@ const COLUMNS = [
   { title: "Product", from: "md" },
   { title: "Environment", from: "md" },
   { title: "Status", className: "w-32" },
-  { title: "By", from: "lg" },
+  { title: "By", from: "md" },
   { title: "When", className: "w-24 sm:w-28" },
   { title: "Pipeline", from: "sm", hideTitle: true, className: "w-16" },
 ] as const;
@@ -65,8 +65,13 @@ function DeploymentRow({ deployment, hideProduct }: { deployment: Deployment; hi
       </Cell>
       <Cell>
         <StatusBadge status={deployment.status} isStale={deployment.is_stale} />
+        {who ? (
+          <Name cut className="block text-sm text-muted md:hidden">
+            {who}
+          </Name>
+        ) : null}
       </Cell>
-      <Cell from="lg" className="text-muted">
+      <Cell from="md" className="text-muted">
         {who ? <Name cut>{who}</Name> : "–"}
       </Cell>
       <Cell className="text-sm text-muted">

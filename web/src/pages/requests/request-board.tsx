@@ -4,18 +4,21 @@ import type { DeploymentRequest } from "@versioner/client";
 import { requestColumnQuery, type RequestStatus } from "../../api/requests";
 import { AppLink } from "../../components/app-link";
 import { Name } from "../../components/name";
-import { ObjectList } from "../../components/object-list";
+import { ObjectList, type ObjectListProps } from "../../components/object-list";
 import { Time } from "../../components/time";
 import { count, isOpen, STATUSES, typesText } from "./request-texts";
 
-/** The requests by status. They are moved on their pages: most moves have conditions, or need a decision. */
+/**
+ * The requests by status, in columns beside each other: a phone shows one, and the edge of the next. They are moved on their pages: most moves
+ * have conditions, or need a decision.
+ */
 export function RequestBoard({ q }: { q: string | undefined }) {
   return (
     <div
       role="group"
       aria-label="Board"
       tabIndex={0}
-      className="grid items-start gap-3 md:-mx-1 md:auto-cols-[minmax(13rem,1fr)] md:grid-flow-col md:overflow-x-auto md:p-1"
+      className="-mx-4 grid snap-x snap-mandatory scroll-px-4 auto-cols-[85%] grid-flow-col items-start gap-3 overflow-x-auto px-4 py-1 md:-mx-1 md:auto-cols-[minmax(13rem,1fr)] md:snap-none md:px-1"
     >
       {(Object.keys(STATUSES) as RequestStatus[]).map((status) => (
         <Column key={status} status={status} q={q} />
@@ -31,15 +34,16 @@ function Column({ status, q }: { status: RequestStatus; q: string | undefined })
   return (
     <section
       aria-label={title}
-      className="flex min-w-0 flex-col overflow-hidden rounded-lg border border-line bg-raised md:max-h-[max(20rem,calc(100dvh-10.5rem))]"
+      className="flex max-h-[max(20rem,calc(100dvh-10.5rem))] min-w-0 snap-start flex-col overflow-hidden rounded-lg border border-line bg-raised"
     >
       <h2 className="flex min-h-10 shrink-0 items-center gap-2 px-3 font-semibold">
         <span aria-hidden="true" className="text-muted">
           {glyph}
         </span>
         {title}
+        <Total query={query} />
       </h2>
-      <div className="min-h-0 md:overflow-y-auto">
+      <div className="min-h-0 overflow-y-auto">
         <ObjectList
           query={query}
           noun="requests"
@@ -57,6 +61,12 @@ function Column({ status, q }: { status: RequestStatus; q: string | undefined })
       </div>
     </section>
   );
+}
+
+/** How many requests a column has, or how many of them are loaded. */
+function Total({ query: { data, hasNextPage } }: Pick<ObjectListProps<DeploymentRequest>, "query">) {
+  const total = data?.pages.flatMap((page) => page.items).length;
+  return total ? <span className="text-sm font-normal text-muted">{`${total}${hasNextPage ? "+" : ""}`}</span> : null;
 }
 
 function Card({ request }: { request: DeploymentRequest }) {

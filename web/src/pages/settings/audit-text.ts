@@ -4,6 +4,7 @@ const VERBS: Record<string, string> = {
   "api_key.update": "changed",
   "api_key.rotate": "rotated",
   "api_key.revoke": "revoked",
+  "api_key.replay": "repeated the creation of",
   "api_key.limit": "set the rate limit of",
   "account.limit": "set a limit of",
   "break_glass_grant.create": "created",
@@ -34,6 +35,9 @@ const VERBS: Record<string, string> = {
   "deployment_request.complete_step": "completed a step of",
   "deployment_request.reopen_step": "reopened a step of",
   "deployment_request.comment": "commented on",
+  "deployment_request_template.create": "created",
+  "deployment_request_template.update": "changed",
+  "deployment_request_template.delete": "deleted",
   "deployment_rule.create": "created",
   "deployment_rule.update": "changed",
   "deployment_rule.delete": "deleted",
@@ -44,6 +48,7 @@ const VERBS: Record<string, string> = {
   "environment.create": "created",
   "environment.update": "changed",
   "environment.delete": "deleted",
+  "governance_settings.update": "changed",
   "notification_channel.create": "created",
   "notification_channel.update": "changed",
   "notification_channel.delete": "deleted",
@@ -107,6 +112,10 @@ export function pathOf(objectType: string, id: string): string | null {
       return "/break-glass";
     case "deployment_request":
       return `/deployment-requests/${id}`;
+    case "deployment_request_template":
+      return "/deployment-requests/templates";
+    case "governance_settings":
+      return "/settings/governance";
     case "deployment_rule":
       return `/rules/${id}`;
     case "notification_channel":
