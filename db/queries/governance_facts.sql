@@ -390,6 +390,16 @@ USING ROWS FROM (unnest(@account_ids::uuid[]), unnest(@product_ids::uuid[]), unn
   AS k (account_id, product_id, environment_id, deployment_id)
 WHERE s.account_id = k.account_id AND s.product_id = k.product_id AND s.environment_id = k.environment_id AND s.deployment_id = k.deployment_id;
 
+-- DeleteSlotsOfProduct deletes the slots of a deleted product: its deployments do not count any more. Its state rows are locked.
+-- name: DeleteSlotsOfProduct :exec
+DELETE FROM deployment_slots
+WHERE account_id = @account_id AND product_id = @product_id;
+
+-- DeleteSlotsOfEnvironment deletes the slots of a deleted environment in the same way.
+-- name: DeleteSlotsOfEnvironment :exec
+DELETE FROM deployment_slots
+WHERE account_id = @account_id AND environment_id = @environment_id;
+
 -- DeleteEndedSlots deletes the slots of an account's deployments that have ended. The account's governance is locked.
 -- name: DeleteEndedSlots :exec
 DELETE FROM deployment_slots AS s

@@ -50,6 +50,38 @@ func (q *Queries) DeleteSlots(ctx context.Context, arg DeleteSlotsParams) error 
 	return err
 }
 
+const DeleteSlotsOfEnvironment = `-- name: DeleteSlotsOfEnvironment :exec
+DELETE FROM deployment_slots
+WHERE account_id = $1 AND environment_id = $2
+`
+
+type DeleteSlotsOfEnvironmentParams struct {
+	AccountID     uuid.UUID
+	EnvironmentID uuid.UUID
+}
+
+// DeleteSlotsOfEnvironment deletes the slots of a deleted environment in the same way.
+func (q *Queries) DeleteSlotsOfEnvironment(ctx context.Context, arg DeleteSlotsOfEnvironmentParams) error {
+	_, err := q.db.Exec(ctx, DeleteSlotsOfEnvironment, arg.AccountID, arg.EnvironmentID)
+	return err
+}
+
+const DeleteSlotsOfProduct = `-- name: DeleteSlotsOfProduct :exec
+DELETE FROM deployment_slots
+WHERE account_id = $1 AND product_id = $2
+`
+
+type DeleteSlotsOfProductParams struct {
+	AccountID uuid.UUID
+	ProductID uuid.UUID
+}
+
+// DeleteSlotsOfProduct deletes the slots of a deleted product: its deployments do not count any more. Its state rows are locked.
+func (q *Queries) DeleteSlotsOfProduct(ctx context.Context, arg DeleteSlotsOfProductParams) error {
+	_, err := q.db.Exec(ctx, DeleteSlotsOfProduct, arg.AccountID, arg.ProductID)
+	return err
+}
+
 const FillSlots = `-- name: FillSlots :exec
 INSERT INTO deployment_slots (account_id, product_id, environment_id, deployment_id, admitted_at, heartbeat_at)
 SELECT d.account_id, d.product_id, d.environment_id, d.id, coalesce(d.started_at, d.occurred_at), d.last_event_at

@@ -129,6 +129,9 @@ func (e Environments) Delete(ctx context.Context, target etag.Ref) error {
 		if err == nil {
 			err = db.DeleteEnvironmentStatesOfEnvironment(ctx, dbgen.DeleteEnvironmentStatesOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID})
 		}
+		if err == nil {
+			err = db.DeleteSlotsOfEnvironment(ctx, dbgen.DeleteSlotsOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID})
+		}
 		if err != nil {
 			return postgres.Classify(err)
 		}

@@ -123,6 +123,9 @@ func (p Products) Delete(ctx context.Context, target etag.Ref) error {
 		if err == nil {
 			err = db.DeleteEnvironmentStatesOfProduct(ctx, dbgen.DeleteEnvironmentStatesOfProductParams{AccountID: target.AccountID, ProductID: target.ID})
 		}
+		if err == nil {
+			err = db.DeleteSlotsOfProduct(ctx, dbgen.DeleteSlotsOfProductParams{AccountID: target.AccountID, ProductID: target.ID})
+		}
 		if err != nil {
 			return postgres.Classify(err)
 		}

@@ -23,6 +23,9 @@ import (
 // maxRules is how many rules an account may have, disabled ones included.
 const maxRules = 100
 
+// maxOccurrences is how many windows the schedules of an account's rules in force may have within the horizon: a server compiles them at once.
+const maxOccurrences = 50_000
+
 // Rules changes deployment rules. Changes of an account's rules wait for each other, and each increments the revision of its governance,
 // which servers compare before they use rules.
 type Rules struct {
@@ -124,6 +127,9 @@ func (r Rules) Create(ctx context.Context, accountID uuid.UUID, body json.RawMes
 		if rule, err = RuleOf(row); err != nil {
 			return false, err
 		}
+		if err := checkOccurrences(ctx, db, rule, now); err != nil {
+			return false, err
+		}
 		if err := fillSlotsFor(ctx, db, rule, now); err != nil {
 			return false, err
 		}
@@ -169,6 +175,9 @@ func replace(ctx context.Context, db *postgres.DB, former, rule Rule, action str
 	}
 	rule, err := update(ctx, db, rule, now)
 	if err != nil {
+		return rule, false, err
+	}
+	if err := checkOccurrences(ctx, db, rule, now); err != nil {
 		return rule, false, err
 	}
 	if err := fillSlotsFor(ctx, db, rule, now); err != nil {
@@ -317,6 +326,37 @@ func checkCount(ctx context.Context, db *postgres.DB, accountID uuid.UUID) error
 		return apperr.NewInvalid(apperr.Field{
 			Loc: []any{"body"}, Msg: fmt.Sprintf("the account has reached its maximum of %d deployment rules", maxRules), Type: "value_error.quota",
 		})
+	}
+	return nil
+}
+
+// checkOccurrences checks that servers can compile the account's schedules, once a rule with a schedule is stored.
+func checkOccurrences(ctx context.Context, db *postgres.DB, rule Rule, now time.Time) error {
+	if rule.Type != policy.ScheduleRule || rule.Mode == policy.Disabled {
+		return nil
+	}
+	rows, err := db.ListRulesInForce(ctx, []uuid.UUID{rule.AccountID})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	count := 0
+	for _, row := range rows {
+		one, err := RuleOf(row)
+		if err != nil {
+			return err
+		}
+		if one.Schedule == nil {
+			continue
+		}
+		expansion, err := calendar.Expand(one.Schedule, now, now.Add(policy.Horizon))
+		if err != nil {
+			return fmt.Errorf("expand the schedule of rule %s: %w", one.ID, err)
+		}
+		if count += len(expansion.Occurrences); count > maxOccurrences {
+			return apperr.NewInvalid(apperr.Field{
+				Loc: []any{"body", "schedule"}, Msg: fmt.Sprintf("the schedules of the account's rules may have at most %d windows in 400 days", maxOccurrences), Type: "value_error.quota",
+			})
+		}
 	}
 	return nil
 }

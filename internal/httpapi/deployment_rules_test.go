@@ -195,11 +195,25 @@ func TestLargestDeploymentRule(t *testing.T) {
 		}
 		windows = append(windows, window)
 	}
-	body, err := json.Marshal(map[string]any{"name": "largest", "rule_type": "schedule", "schedule": map[string]any{"timezone": "America/New_York", "windows": windows}})
-	require.NoError(t, err)
-	answer := api.As(t, "admin", http.MethodPost, rulesPath, string(body))
-	require.Equal(t, http.StatusCreated, answer.Status, "%.300s", answer.Body)
+	create := func(name, mode string) testapi.Answer {
+		body, err := json.Marshal(map[string]any{"name": name, "rule_type": "schedule", "mode": mode, "schedule": map[string]any{"timezone": "America/New_York", "windows": windows}})
+		require.NoError(t, err)
+		return api.As(t, "admin", http.MethodPost, rulesPath, string(body))
+	}
+	for _, name := range []string{"one", "two", "three"} {
+		answer := create(name, "enabled")
+		require.Equal(t, http.StatusCreated, answer.Status, "%.300s", answer.Body)
+	}
 	require.Equal(t, http.StatusOK, api.As(t, "viewer", http.MethodGet, rulesPath, "").Status)
+
+	tooMany := create("four", "report_only")
+	require.Equal(t, http.StatusUnprocessableEntity, tooMany.Status, "%.300s", tooMany.Body)
+	require.Contains(t, string(tooMany.Body), "at most 50000 windows in 400 days")
+	disabled := create("four", "disabled")
+	require.Equal(t, http.StatusCreated, disabled.Status, "%.300s", disabled.Body)
+	path := rulesPath + disabled.Field(t, "id").(string)
+	require.Equal(t, http.StatusUnprocessableEntity, api.As(t, "admin", http.MethodPatch, path, `{"enabled":true}`).Status)
+	require.Equal(t, "disabled", api.As(t, "viewer", http.MethodGet, path, "").Field(t, "mode"))
 }
 
 func TestRuleViolations(t *testing.T) {

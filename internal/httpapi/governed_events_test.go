@@ -128,6 +128,28 @@ func TestChangedNamesAndTypes(t *testing.T) {
 	}
 }
 
+// TestDeletedObjectsOccupyNothing deletes a product, or an environment, with a deployment in progress, which then does not count any more.
+func TestDeletedObjectsOccupyNothing(t *testing.T) {
+	t.Parallel()
+	for per, object := range map[string]string{"environment": "product_id", "product": "environment_id"} {
+		t.Run(per, func(t *testing.T) {
+			t.Parallel()
+			api := testapi.New(t)
+			created(t, api, rulesPath, concurrencyRule(per))
+			awaitGovernance(t, api)
+			first := start(t, api, "1", map[string]any{"product_name": "former", "environment_name": "former"})
+			require.Equal(t, http.StatusOK, first.Status, "%s", first.Body)
+			next := map[string]any{"product_name": "former", "environment_name": "former", "invoke_id": "next"}
+			next[strings.TrimSuffix(object, "_id")+"_name"] = "other"
+			require.Equal(t, http.StatusConflict, start(t, api, "1", next).Status)
+			deleted := api.As(t, "admin", http.MethodDelete, "/"+strings.TrimSuffix(object, "_id")+"s/"+first.Field(t, object).(string), "")
+			require.Equal(t, http.StatusNoContent, deleted.Status, "%s", deleted.Body)
+			answer := start(t, api, "1", next)
+			require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+		})
+	}
+}
+
 // TestEndsAreRecordedWhateverRulesSay reports each final status, and a plan, in a freeze: without a start, after one that was rejected, and of
 // one that was admitted before the freeze began.
 func TestEndsAreRecordedWhateverRulesSay(t *testing.T) {
