@@ -2,7 +2,6 @@ package governance
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -95,10 +94,12 @@ func (s *Service) Preflight(ctx context.Context, db *postgres.DB, accountID uuid
 			return Answer{}, err
 		}
 		if !rules.IsEmpty() && !rules.Set.Covers(at) {
+			generation := s.Rules.Generation()
 			loaded, err := s.Rules.LoadRules(ctx, batchTx, map[uuid.UUID]int64{accountID: rules.Revision}, now)
 			if err != nil {
 				return Answer{}, postgres.Classify(err)
 			}
+			s.Rules.Put(generation, loaded)
 			rules = loaded[accountID]
 		}
 		known, warnings, err := loadFacts(ctx, batchTx, rules, ingest.Start{
@@ -227,9 +228,8 @@ func answer(rules *ingest.Rules, at time.Time, known policy.Facts, warnings []Wa
 	if next.BlockAt != nil && len(verdict.Violations) == 0 && next.BlockAt.Sub(at) <= closesSoon {
 		a.Warnings = append(a.Warnings, Warning{WindowClosesSoon, "From " + next.BlockAt.UTC().Format(time.RFC3339) + " on, a rule blocks."})
 	}
-	isEndless := func(v policy.Violation) bool { return v.RuleType == policy.ScheduleRule && v.ClearsAt == nil }
-	if slices.ContainsFunc(verdict.Violations, isEndless) {
-		a.Warnings = append(a.Warnings, Warning{NeverAllowed, "A schedule blocks for as long as it is known: 400 days."})
+	if next.IsEndless {
+		a.Warnings = append(a.Warnings, Warning{NeverAllowed, "The schedules block for as long as they are known: 400 days."})
 	}
 	return a
 }

@@ -140,6 +140,19 @@ func TestPreflight(t *testing.T) {
 		require.True(t, apperr.Is(err, apperr.Invalid), "%v", err)
 	})
 
+	t.Run("WarnsOfSchedulesThatNeverAllowTogether", func(t *testing.T) {
+		t.Parallel()
+		p := newPreflights(t)
+		for day, start := range map[string]string{"MO": "2026-01-05", "TU": "2026-01-06"} {
+			require.NotContains(t, warnings(p.ask(t, question)), governance.NeverAllowed)
+			p.rule(t, fmt.Sprintf(`{"name":"On %s","rule_type":"schedule","schedule":{"timezone":"UTC","windows":[{"name":"w","effect":"allow","start":"%[2]sT00:00","end":"%[2]sT23:00","rrule":"FREQ=WEEKLY;BYDAY=%[1]s"}]}}`, day, start))
+		}
+		answer := p.ask(t, question)
+		require.False(t, answer.WouldAllow)
+		require.Nil(t, answer.NextAllowedAt)
+		require.Contains(t, warnings(answer), governance.NeverAllowed)
+	})
+
 	t.Run("NamesMissingApprovals", func(t *testing.T) {
 		t.Parallel()
 		p := newPreflights(t)

@@ -19,6 +19,8 @@ func (s *Set) NextAllowed(from time.Time, a Attempt, f Facts) Next {
 	}
 	withoutOthers, _ := earliest(without(all, ConcurrencyRule), nano(from))
 	next.Certain = at != never && withoutOthers == at
+	inWindows, _ := earliest(without(all, FlowRule, ConcurrencyRule, DeploymentRequestRule, VersionApprovalRule), nano(from))
+	next.IsEndless = inWindows == never
 	approved, _ := earliest(without(all, DeploymentRequestRule, VersionApprovalRule), nano(from))
 	if approved != never {
 		next.EarliestAfterApprovals = new(restore(approved, from))

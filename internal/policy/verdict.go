@@ -100,6 +100,8 @@ type Next struct {
 	EarliestAfterApprovals *time.Time
 	// BlockAt is the first time after AllowedAt at which a rule blocks; nil: none until the horizon.
 	BlockAt *time.Time
+	// IsEndless is whether the schedules alone block until the horizon.
+	IsEndless bool
 }
 
 // Binding is the rule that determines when a deployment may start.
