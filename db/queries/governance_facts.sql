@@ -351,7 +351,8 @@ SELECT e.id, e.type, ARRAY(
 FROM of_slots AS k
 JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id;
 
--- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time.
+-- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and a
+-- deployment without a run that has followed it.
 -- name: ListAttemptsWithoutRun :many
 WITH of_versions AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, e.environment_id, v.id AS version_id
@@ -361,15 +362,25 @@ WITH of_versions AS MATERIALIZED (
   JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
 ), newest AS MATERIALIZED (
-  SELECT k.account_id, unnest(ARRAY(
+  SELECT k.*, unnest(ARRAY(
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
       AND x.last_rejected_at >= @since::timestamptz
     ORDER BY x.id DESC
     LIMIT 1)) AS id
   FROM of_versions AS k
+), following AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
+      AND x.id > k.id AND x.last_rejected_at IS NULL
+    LIMIT 1)) AS id
+  FROM newest AS k
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM following
 )
-SELECT d.* FROM newest AS k
+SELECT d.* FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id;
 
 -- UpsertSlots stores the slots of admitted deployments and their heartbeats, in the order of the key.

@@ -168,15 +168,25 @@ WITH of_versions AS MATERIALIZED (
   JOIN environment_names AS e ON e.account_id = k.account_id AND e.name = k.environment_name
   JOIN versions AS v ON v.account_id = k.account_id AND v.product_id = p.product_id AND v.version = k.version
 ), newest AS MATERIALIZED (
-  SELECT k.account_id, unnest(ARRAY(
+  SELECT k.account_id, k.environment_id, k.version_id, unnest(ARRAY(
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
       AND x.last_rejected_at >= $5::timestamptz
     ORDER BY x.id DESC
     LIMIT 1)) AS id
   FROM of_versions AS k
+), following AS MATERIALIZED (
+  SELECT k.account_id, unnest(ARRAY(
+    SELECT x.id FROM deployments AS x
+    WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
+      AND x.id > k.id AND x.last_rejected_at IS NULL
+    LIMIT 1)) AS id
+  FROM newest AS k
+), wanted AS MATERIALIZED (
+  SELECT account_id, id FROM newest
+  UNION SELECT account_id, id FROM following
 )
-SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM newest AS k
+SELECT d.account_id, d.id, d.product_id, d.version_id, d.environment_id, d.status, d.seen_statuses, d.invoke_id, d.attempt, d.source_system, d.build_number, d.scm_sha, d.commit_key, d.scm_branch, d.scm_repository, d.deploy_url, d.deployed_by, d.deployed_by_email, d.deployed_by_name, d.soak_time_hours, d.occurred_at, d.started_at, d.completed_at, d.last_event_at, d.superseded, d.overtaken, d.extra_metadata, d.created_at, d.unsuccessful_status, d.rejections, d.last_rejected_at, d.previous_attempt_id, d.deployment_request_id FROM wanted AS k
 JOIN deployments AS d ON d.account_id = k.account_id AND d.id = k.id
 `
 
@@ -188,7 +198,8 @@ type ListAttemptsWithoutRunParams struct {
 	Since            time.Time
 }
 
-// ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time.
+// ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and a
+// deployment without a run that has followed it.
 func (q *Queries) ListAttemptsWithoutRun(ctx context.Context, arg ListAttemptsWithoutRunParams) ([]Deployment, error) {
 	rows, err := q.db.Query(ctx, ListAttemptsWithoutRun,
 		arg.AccountIDs,

@@ -26,8 +26,6 @@ type governed struct {
 
 	slots map[uuid.UUID]map[uuid.UUID]*slotState // by account and deployment; loaded with the facts
 	freed map[uuid.UUID]pairKey                  // the pair of each deployment whose slot is deleted
-	// attempts are the newest attempts without a run of a version in a pair.
-	attempts map[runKey]uuid.UUID
 
 	completions []completion
 	observing   map[uuid.UUID]bool // the accounts with rules
@@ -267,28 +265,24 @@ func (w *workingSet) beat(event Event, subject Subject, now time.Time) {
 }
 
 // attemptOf returns the attempt that a start or end belongs to, nil if there is none: that of the same run and attempt number, and without
-// a run the newest one of the version in a day.
+// a run the one of the version in a day. An attempt that a deployment has followed is over.
 func (w *workingSet) attemptOf(event Event, pair *resolvedPair, versionID uuid.UUID, now time.Time) *Subject {
-	key := runKey{pair: pair.key, versionID: versionID, invokeID: event.InvokeID}
-	if event.InvokeID != "" {
-		for _, id := range w.runs[key] {
-			if one := w.subjects[id].Subject; one.Status == PreflightFailed && one.Attempt == event.Attempt {
-				return &one
-			}
+	for _, id := range w.runs[runKey{pair: pair.key, versionID: versionID, invokeID: event.InvokeID}] {
+		one := w.subjects[id].Subject
+		switch {
+		case one.Status != PreflightFailed:
+			return nil
+		case event.InvokeID == "" && now.Sub(one.LastRejectedAt) > attemptRetention:
+			return nil
+		case event.InvokeID == "" || one.Attempt == event.Attempt:
+			return &one
 		}
-		return nil
 	}
-	id, ok := w.governed.attempts[key]
-	if !ok || now.Sub(w.subjects[id].LastRejectedAt) > attemptRetention {
-		return nil
-	}
-	one := w.subjects[id].Subject
-	return &one
+	return nil
 }
 
-// linkAttempt notes the attempt that came before a new deployment, unless another deployment has followed it. One that begins with its end
-// was deployed although its start was rejected.
-func (w *workingSet) linkAttempt(outcome *Outcome, event Event, pair *resolvedPair, state State, now time.Time) {
+// linkAttempt notes the attempt that came before a new deployment. One that begins with its end was deployed although its start was rejected.
+func (w *workingSet) linkAttempt(outcome *Outcome, event Event, pair *resolvedPair, now time.Time) {
 	isNew := outcome.Effect == Created && (event.Status == Started || event.Status.IsTerminal())
 	if !isNew || w.kind != Deployment {
 		return
@@ -297,30 +291,9 @@ func (w *workingSet) linkAttempt(outcome *Outcome, event Event, pair *resolvedPa
 	if attempt == nil {
 		return
 	}
-	followed := state.Pair.LatestID
-	if event.InvokeID != "" {
-		followed = uuid.Nil
-		if len(state.Run) > 0 {
-			followed = state.Run[0].ID // the newest
-		}
-	}
-	if bytes.Compare(followed[:], attempt.ID[:]) > 0 {
-		return
-	}
 	outcome.Subject.PreviousAttemptID = attempt.ID
 	if event.Status.IsTerminal() {
 		outcome.Subject.Metadata = mergeMetadata(outcome.Subject.Metadata, afterRejection())
-	}
-}
-
-// indexAttempt keeps the newest attempt without a run of each version in a pair.
-func (w *workingSet) indexAttempt(subject Subject) {
-	if subject.Status != PreflightFailed || subject.InvokeID != "" {
-		return
-	}
-	key := runKey{pair: w.pairOf(subject), versionID: subject.VersionID}
-	if known, ok := w.governed.attempts[key]; !ok || bytes.Compare(known[:], subject.ID[:]) < 0 {
-		w.governed.attempts[key] = subject.ID
 	}
 }
 

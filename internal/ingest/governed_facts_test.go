@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/apperr"
@@ -67,7 +68,8 @@ func TestHistoryIsReadInPart(t *testing.T) {
 	require.Greater(t, read, starts, "the reads are counted")
 }
 
-// TestAttemptsWithoutRun starts a version that was deployed thousands of times without a run: it reads few of these deployments.
+// TestAttemptsWithoutRun starts a version that was deployed thousands of times without a run, before its attempt and after it: it reads few of
+// these deployments.
 func TestAttemptsWithoutRun(t *testing.T) {
 	t.Parallel()
 	g := newGovernedFixture(t)
@@ -75,21 +77,31 @@ func TestAttemptsWithoutRun(t *testing.T) {
 	require.NoError(t, err)
 	_, err = g.send(t, "latest", ingest.Completed, "")
 	require.NoError(t, err)
-	_, err = g.conn.Exec(t.Context(), `
-		INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, completed_at,
-			last_event_at, superseded, overtaken, extra_metadata, created_at)
-		SELECT account_id, gen_random_uuid(), product_id, version_id, environment_id, 'completed', '{completed}', now() - n * interval '1 hour',
-			now() - n * interval '1 hour', now(), false, false, '{}', now() FROM deployments, generate_series(1, 5000) AS n`)
-	require.NoError(t, err)
+	deploy := func(idPrefix string) {
+		_, err := g.connect(t).Exec(t.Context(), `
+			INSERT INTO deployments (account_id, id, product_id, version_id, environment_id, status, seen_statuses, occurred_at, completed_at,
+				last_event_at, superseded, overtaken, extra_metadata, created_at)
+			SELECT account_id, ($1 || '-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, product_id, version_id, environment_id, 'completed', '{completed}',
+				now() - n * interval '1 hour', now() - n * interval '1 hour', now(), false, false, '{}', now()
+			FROM (SELECT * FROM deployments ORDER BY id LIMIT 1) AS d, generate_series(1, 5000) AS n`, idPrefix)
+		require.NoError(t, err)
+	}
+	deploy("00000000")
 	g.rule(t, "schedule", "enabled", freeze())
-	_, err = g.send(t, "latest", ingest.Started, "")
-	first := attemptID(t, err)
-	before := g.rowsRead(t, "deployments")
-	_, err = g.send(t, "latest", ingest.Started, "")
-	require.Equal(t, first, attemptID(t, err), "the same attempt")
-	read := g.rowsRead(t, "deployments") - before
+	start := func() (attempt uuid.UUID, read int) {
+		before := g.rowsRead(t, "deployments")
+		_, err := g.send(t, "latest", ingest.Started, "")
+		return attemptID(t, err), g.rowsRead(t, "deployments") - before
+	}
+	first, _ := start()
+	again, read := start()
+	require.Equal(t, first, again, "the same attempt")
 	require.Less(t, read, 100)
 	require.Positive(t, read, "the reads are counted")
+	deploy("ffffffff")
+	other, read := start()
+	require.NotEqual(t, first, other, "deployments have followed the first one")
+	require.Less(t, read, 100)
 }
 
 // TestRollback starts versions in a freeze that passes rollbacks: those that were the current one for long enough, and are not now.

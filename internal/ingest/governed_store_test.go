@@ -316,6 +316,34 @@ func TestRejectedRepeats(t *testing.T) {
 			require.NotEqual(t, attempt, recorded.Subject.ID)
 			require.Equal(t, recorded.Subject.ID, g.id(t, "SELECT latest_deployment_id FROM environment_state"))
 		})
+
+		t.Run("ADeploymentEndsTheAttempt/Run="+run, func(t *testing.T) {
+			t.Parallel()
+			g := newGovernedFixture(t)
+			rule := g.rule(t, "schedule", "enabled", freeze())
+			_, err := g.send(t, "1", "started", run)
+			attempts := []uuid.UUID{attemptID(t, err)}
+			for range 2 {
+				g.change(t, "UPDATE deployment_rules SET mode = 'report_only' WHERE id = $1", rule)
+				_, err = g.send(t, "2", "completed", "of another version")
+				require.NoError(t, err)
+				passed, err := g.send(t, "1", "started", run)
+				require.NoError(t, err)
+				require.Equal(t, attempts[len(attempts)-1], passed.Subject.PreviousAttemptID)
+				_, err = g.send(t, "1", "completed", run)
+				require.NoError(t, err)
+				g.change(t, "UPDATE deployment_rules SET mode = 'enabled' WHERE id = $1", rule)
+				_, err = g.send(t, "1", "started", run)
+				attempt := attemptID(t, err)
+				require.NotContains(t, attempts, attempt, "a deployment has followed the earlier ones")
+				attempts = append(attempts, attempt)
+				_, err = g.send(t, "1", "started", run)
+				require.Equal(t, attempt, attemptID(t, err), "none has followed this one")
+			}
+			require.Equal(t, 3, g.count(t, "SELECT count(*) FROM deployments WHERE status = 'preflight_failed' AND rejections = 1"))
+			require.Equal(t, 3, g.count(t, "SELECT count(*) FROM events WHERE effect = 'rejected'"))
+			require.Equal(t, 3, g.count(t, "SELECT count(*) FROM rule_violations WHERE action = 'blocked'"))
+		})
 	}
 
 	t.Run("ThePlannedDeploymentBecomesTheAttempt", func(t *testing.T) {

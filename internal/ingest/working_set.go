@@ -108,7 +108,7 @@ func newWorkingSet(kind Kind) *workingSet {
 		kind: kind, names: make(map[nameKey]*resolvedPair), pairs: make(map[pairKey]*pairState), versions: make(map[versionKey]*versionState),
 		subjects: make(map[uuid.UUID]*subjectState), runs: make(map[runKey][]uuid.UUID), earlier: make(map[earlierKey]earlierEvent),
 		governed: governed{
-			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]pairKey), attempts: make(map[runKey]uuid.UUID),
+			slots: make(map[uuid.UUID]map[uuid.UUID]*slotState), freed: make(map[uuid.UUID]pairKey),
 			usedGrants: make(map[uuid.UUID]UsedGrant), observing: make(map[uuid.UUID]bool),
 		},
 	}
@@ -128,7 +128,6 @@ func (w *workingSet) addSubject(subject Subject) {
 	}
 	w.subjects[subject.ID] = &subjectState{Subject: subject, storedMetadata: subject.Metadata}
 	w.indexRun(subject)
-	w.indexAttempt(subject)
 }
 
 func (w *workingSet) pairOf(subject Subject) pairKey {
@@ -138,11 +137,8 @@ func (w *workingSet) pairOf(subject Subject) pairKey {
 	return pairKey{accountID: subject.AccountID, productID: subject.ProductID, partnerID: subject.EnvironmentID}
 }
 
-// indexRun keeps the subjects of a run newest first: identifiers are in the order of creation.
+// indexRun keeps the subjects of a run newest first: identifiers are in the order of creation. Those of a version without a run are together.
 func (w *workingSet) indexRun(subject Subject) {
-	if subject.InvokeID == "" {
-		return
-	}
 	key := runKey{pair: w.pairOf(subject), versionID: subject.VersionID, invokeID: subject.InvokeID}
 	if slices.Contains(w.runs[key], subject.ID) {
 		return
@@ -226,7 +222,7 @@ func (w *workingSet) apply(event Event, now time.Time) (Recorded, error) {
 	if verdict != nil {
 		w.admit(&outcome, event, facts, *verdict, now)
 	}
-	w.linkAttempt(&outcome, event, pair, state, now)
+	w.linkAttempt(&outcome, event, pair, now)
 	result := Recorded{
 		EventID: outcome.EventID, Effect: outcome.Effect, Subject: outcome.Subject, IsReplay: outcome.IsReplay, status: event.Status,
 		ProductName: pair.productName, Version: event.Version, EnvironmentName: pair.environmentName,
@@ -278,7 +274,6 @@ func (w *workingSet) put(subject Subject) {
 	}
 	w.subjects[subject.ID] = state
 	w.indexRun(subject)
-	w.indexAttempt(subject)
 	w.follow(subject)
 }
 
