@@ -1754,7 +1754,7 @@ type Backtest struct {
 	// Truncated Whether there are more starts than were evaluated.
 	Truncated bool `json:"truncated"`
 
-	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet.
+	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet, or the requests that name their version are not among the 50,000 that are read.
 	Unknown int `json:"unknown"`
 
 	// WouldBlock The number of starts that it would have blocked.
@@ -7632,9 +7632,9 @@ type ClientInterface interface {
 	// BacktestDeploymentRuleWithBody Backtest a deployment rule
 	//
 	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-	// with 429.
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+	// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+	// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7644,9 +7644,9 @@ type ClientInterface interface {
 	// BacktestDeploymentRule Backtest a deployment rule
 	//
 	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-	// with 429.
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+	// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+	// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -10253,9 +10253,9 @@ func (c *Client) UpdateDeploymentRule(ctx context.Context, id DeploymentRuleID, 
 // BacktestDeploymentRuleWithBody Backtest a deployment rule
 //
 // Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-// with 429.
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10275,9 +10275,9 @@ func (c *Client) BacktestDeploymentRuleWithBody(ctx context.Context, id Deployme
 // BacktestDeploymentRule Backtest a deployment rule
 //
 // Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-// with 429.
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -21121,9 +21121,9 @@ type ClientWithResponsesInterface interface {
 	// BacktestDeploymentRuleWithBodyWithResponse Backtest a deployment rule
 	//
 	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-	// with 429.
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+	// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+	// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -21133,9 +21133,9 @@ type ClientWithResponsesInterface interface {
 	// BacktestDeploymentRuleWithResponse Backtest a deployment rule
 	//
 	// Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-	// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-	// with 429.
+	// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+	// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+	// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -39436,9 +39436,9 @@ func (c *ClientWithResponses) UpdateDeploymentRuleWithResponse(ctx context.Conte
 // BacktestDeploymentRuleWithBodyWithResponse Backtest a deployment rule
 //
 // Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-// with 429.
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -39454,9 +39454,9 @@ func (c *ClientWithResponses) BacktestDeploymentRuleWithBodyWithResponse(ctx con
 // BacktestDeploymentRuleWithResponse Backtest a deployment rule
 //
 // Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-// 50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-// with 429.
+// a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+// requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+// `truncated` says so. An account has one backtest at a time: another one is answered with 429.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

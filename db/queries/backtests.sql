@@ -33,7 +33,7 @@ SELECT min(created_at)::timestamptz AS at FROM version_approvals
 WHERE account_id = @account_id
 HAVING count(*) > 0;
 
--- ListRequestHistory returns the deployment requests that name versions, oldest first.
+-- ListRequestHistory returns the deployment requests that name versions, up to a number: those of the newest version first, of a version oldest first.
 -- name: ListRequestHistory :many
 SELECT q.version_id, r.id, r.name, r.gate, r.created_at, r.activated_at, r.completed_at, r.cancelled_at, ARRAY(
     SELECT e.environment_id FROM deployment_request_environments AS e
@@ -49,7 +49,8 @@ SELECT q.version_id, r.id, r.name, r.gate, r.created_at, r.activated_at, r.compl
 FROM deployment_request_versions AS q
 JOIN deployment_requests AS r ON r.account_id = @account_id AND r.id = q.request_id
 WHERE q.account_id = @account_id AND q.version_id = ANY (@ids::uuid[]) AND r.deleted_at IS NULL
-ORDER BY r.id;
+ORDER BY q.version_id DESC, r.id
+LIMIT @row_limit;
 
 -- GetFirstRequestTime returns when the account's first deployment request was created; null without any.
 -- name: GetFirstRequestTime :one

@@ -1746,7 +1746,7 @@ type Backtest struct {
 	// Truncated Whether there are more starts than were evaluated.
 	Truncated bool `json:"truncated"`
 
-	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet.
+	// Unknown The number of starts for which it is unknown, as approvals were not recorded yet, or the requests that name their version are not among the 50,000 that are read.
 	Unknown int `json:"unknown"`
 
 	// WouldBlock The number of starts that it would have blocked.

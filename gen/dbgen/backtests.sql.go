@@ -380,12 +380,14 @@ SELECT q.version_id, r.id, r.name, r.gate, r.created_at, r.activated_at, r.compl
 FROM deployment_request_versions AS q
 JOIN deployment_requests AS r ON r.account_id = $1 AND r.id = q.request_id
 WHERE q.account_id = $1 AND q.version_id = ANY ($2::uuid[]) AND r.deleted_at IS NULL
-ORDER BY r.id
+ORDER BY q.version_id DESC, r.id
+LIMIT $3
 `
 
 type ListRequestHistoryParams struct {
 	AccountID uuid.UUID
 	IDs       []uuid.UUID
+	RowLimit  int32
 }
 
 type ListRequestHistoryRow struct {
@@ -402,9 +404,9 @@ type ListRequestHistoryRow struct {
 	PreSteps       json.RawMessage
 }
 
-// ListRequestHistory returns the deployment requests that name versions, oldest first.
+// ListRequestHistory returns the deployment requests that name versions, up to a number: those of the newest version first, of a version oldest first.
 func (q *Queries) ListRequestHistory(ctx context.Context, arg ListRequestHistoryParams) ([]ListRequestHistoryRow, error) {
-	rows, err := q.db.Query(ctx, ListRequestHistory, arg.AccountID, arg.IDs)
+	rows, err := q.db.Query(ctx, ListRequestHistory, arg.AccountID, arg.IDs, arg.RowLimit)
 	if err != nil {
 		return nil, err
 	}

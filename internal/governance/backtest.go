@@ -38,6 +38,8 @@ type History struct {
 	Versions     map[uuid.UUID]string
 	Approvals    map[uuid.UUID][]PastApproval // by version
 	Requests     map[uuid.UUID][]PastRequest  // by version
+
+	newestUnknown uuid.UUID // the requests of this version and older ones are not in the history; nil: all are
 }
 
 // longestStaleAfter is the longest time without an event after which a rule still counts a deployment as in progress.

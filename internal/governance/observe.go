@@ -71,6 +71,9 @@ func observe(ctx context.Context, db *postgres.DB, set *policy.Set, one ingest.O
 	if err := history.load(ctx, db, one.AccountID, entries); err != nil {
 		return err
 	}
+	if err := history.loadRequests(ctx, db, one.AccountID, []uuid.UUID{deployment.VersionID}); err != nil {
+		return err
+	}
 	var found []policy.Violation
 	replayStarts(history, at, func(entry *HistoryEntry, facts policy.Facts) bool {
 		if entry.ID != one.DeploymentID {

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -97,11 +98,15 @@ func (r *PastRequest) at(at time.Time, versionID uuid.UUID) policy.Request {
 	return request
 }
 
-// loadRequests loads the deployment requests that name versions.
+// loadRequests loads the deployment requests that name versions: all of the newest versions for which the limit suffices.
 func (h *History) loadRequests(ctx context.Context, db *postgres.DB, accountID uuid.UUID, versionIDs []uuid.UUID) error {
-	rows, err := db.ListRequestHistory(ctx, dbgen.ListRequestHistoryParams{AccountID: accountID, IDs: versionIDs})
+	rows, err := db.ListRequestHistory(ctx, dbgen.ListRequestHistoryParams{AccountID: accountID, IDs: versionIDs, RowLimit: maxBacktestRequests + 1})
 	if err != nil {
 		return postgres.Classify(err)
+	}
+	if len(rows) > maxBacktestRequests {
+		h.newestUnknown = rows[maxBacktestRequests].VersionID
+		rows = slices.DeleteFunc(rows, func(row dbgen.ListRequestHistoryRow) bool { return row.VersionID == h.newestUnknown })
 	}
 	h.Requests = make(map[uuid.UUID][]PastRequest)
 	for _, row := range rows {
@@ -118,6 +123,11 @@ func (h *History) loadRequests(ctx context.Context, db *postgres.DB, accountID u
 		h.Requests[row.VersionID] = append(h.Requests[row.VersionID], request)
 	}
 	return nil
+}
+
+// hasRequests reports whether the requests that name a version are known.
+func (h *History) hasRequests(versionID uuid.UUID) bool {
+	return h.newestUnknown == uuid.Nil || bytes.Compare(versionID[:], h.newestUnknown[:]) > 0
 }
 
 // ignoreGates makes requests block by a rule alone.

@@ -22,9 +22,10 @@ import (
 
 // Limits of a backtest.
 const (
-	maxBacktestStarts = 50_000
-	maxBacktestItems  = 200
-	backtestTime      = 8 * time.Second
+	maxBacktestStarts   = 50_000
+	maxBacktestRequests = 50_000
+	maxBacktestItems    = 200
+	backtestTime        = 8 * time.Second
 	// priorHistory is how long before the first start the facts are rebuilt from: what ran before is unknown.
 	priorHistory = 400 * 24 * time.Hour
 )
@@ -76,7 +77,12 @@ func (b *Backtests) Run(ctx context.Context, db *postgres.DB, rule Rule, days in
 	if isTruncated {
 		from = first
 	}
-	history.ignoreGates()
+	if rule.Type == policy.DeploymentRequestRule {
+		if err := history.loadRequests(ctx, db, rule.AccountID, slices.Collect(maps.Keys(history.Versions))); err != nil {
+			return Backtest{}, err
+		}
+		history.ignoreGates()
+	}
 	unknownBefore, err := firstFactOf(ctx, db, rule, now)
 	if err != nil {
 		return Backtest{}, err
@@ -147,7 +153,7 @@ func evaluateHistory(history *History, set *policy.Set, from, unknownBefore time
 		if len(verdict.Evaluations) == 0 {
 			return true // it does not apply
 		}
-		if entry.StartedAt.Before(unknownBefore) {
+		if entry.StartedAt.Before(unknownBefore) || !history.hasRequests(entry.VersionID) {
 			result.Unknown++
 			return true
 		}
@@ -225,9 +231,6 @@ func (h *History) load(ctx context.Context, db *postgres.DB, accountID uuid.UUID
 			},
 			RevokedAt: row.RevokedAt,
 		})
-	}
-	if err := h.loadRequests(ctx, db, accountID, versionIDs); err != nil {
-		return err
 	}
 	for _, row := range rows {
 		_, hasProduct := h.Products[row.ProductID]

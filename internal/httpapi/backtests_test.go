@@ -37,6 +37,31 @@ func TestBacktestOfARule(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, api.As(t, "developer", http.MethodPost, rule+"/backtest", `{}`).Status)
 }
 
+// TestBacktestReadsBoundedRequests has more requests than a backtest reads: the starts of the older version are unknown, those of the newer one are not.
+func TestBacktestReadsBoundedRequests(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	old := newRequest(t, api, "qa")
+	api.PostEvent(t, deploymentEvents, deployment(map[string]any{"environment_name": "production", "version": "2.0.0", "status": "completed", "invoke_id": "new"}))
+	rule := created(t, api, rulesPath, `{"name":"Requests","rule_type":"deployment_request_required","mode":"report_only","deployment_request_required":{}}`)
+	api.Exec(t, "UPDATE deployment_requests SET created_at = created_at - interval '1 day'")
+	run := func() (evaluated, unknown any) {
+		answer := api.As(t, "sre", http.MethodPost, rule+"/backtest", `{}`)
+		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
+		return answer.Field(t, "evaluated"), answer.Field(t, "unknown")
+	}
+	evaluated, unknown := run()
+	require.Equal(t, []any{2.0, 0.0}, []any{evaluated, unknown})
+	api.Exec(t, `WITH copies AS (
+			INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+			SELECT account_id, gen_random_uuid(), name, '', 'draft', false, created_by, created_by_name, created_at, updated_at
+			FROM deployment_requests, generate_series(1, 50000) WHERE id = '`+strings.TrimPrefix(old.path, "/deployment-requests/")+`' RETURNING account_id, id
+		) INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
+		SELECT c.account_id, c.id, v.product_id, v.version_id FROM copies AS c CROSS JOIN deployment_request_versions AS v`)
+	evaluated, unknown = run()
+	require.Equal(t, []any{1.0, 1.0}, []any{evaluated, unknown})
+}
+
 func TestDeploymentCalendar(t *testing.T) {
 	t.Parallel()
 	api := testapi.New(t)

@@ -3225,7 +3225,7 @@ class Backtest(BaseModel):
     """
     unknown: int
     """
-    The number of starts for which it is unknown, as approvals were not recorded yet.
+    The number of starts for which it is unknown, as approvals were not recorded yet, or the requests that name their version are not among the 50,000 that are read.
     """
     truncated: bool
     """

@@ -1106,9 +1106,9 @@ def backtest_deployment_rule(id: UUID | str, body: models.BacktestRequest) -> Op
     """Backtest a deployment rule.
 
     Evaluates the rule, whatever its mode, for the deployments that have started in the last days, as if it had been enabled: a draft is
-    a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`. At most
-    50,000 starts are evaluated, the newest, and within 8 seconds; `truncated` says so. An account has one backtest at a time: another one is answered
-    with 429.
+    a disabled rule. Nothing is changed. A version that needed approvals before the account had any is counted as `unknown`; so is one whose deployment
+    requests are not read: at most 50,000 are, those of the newest versions. At most 50,000 starts are evaluated, the newest, and within 8 seconds;
+    `truncated` says so. An account has one backtest at a time: another one is answered with 429.
     """
     return Operation(
         method="POST",

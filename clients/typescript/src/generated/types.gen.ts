@@ -2853,7 +2853,7 @@ export type Backtest = {
    */
   would_block: number;
   /**
-   * The number of starts for which it is unknown, as approvals were not recorded yet.
+   * The number of starts for which it is unknown, as approvals were not recorded yet, or the requests that name their version are not among the 50,000 that are read.
    */
   unknown: number;
   /**
