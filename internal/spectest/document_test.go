@@ -53,6 +53,14 @@ func operations(document *openapi3.T) []operation {
 	return all
 }
 
+// TestPathsWithParametersEndWithoutSlash: the server normalizes the path of a request by the literal paths of the document.
+func TestPathsWithParametersEndWithoutSlash(t *testing.T) {
+	t.Parallel()
+	for path := range served(t, testapi.New(t)).Paths.Map() {
+		require.False(t, strings.Contains(path, "{") && strings.HasSuffix(path, "/"), "%s: a path with a parameter ends without a slash; the server accepts both", path)
+	}
+}
+
 // isEvent reports whether CI systems send events to the operation.
 func (o operation) isEvent() bool { return o.Tags[0] == "Events" }
 
