@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { keepPicture, suite, visit } from "./browser.js";
+import { keepPicture, suite, visit, waitForFocus } from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -79,7 +79,13 @@ describe("shell", suite, () => {
       await page.keyboard.press("Escape");
       await page.keyboard.press("?");
       assert.equal(await help.count(), 0, "letters are switched off");
-      await page.getByRole("button", { name: /^Account menu/ }).click();
+      const account = page.getByRole("button", { name: /^Account menu/ });
+      await account.press("Enter");
+      await waitForFocus(page.getByRole("menuitemradio").first());
+      await page.keyboard.press("Tab");
+      await page.getByRole("menu").waitFor({ state: "hidden" });
+      assert.equal(await account.and(page.locator(":focus")).count(), 0, "the focus goes on");
+      await account.click();
       await page.getByRole("menuitemradio", { name: "Dark" }).click();
       await keepPicture(page, "account-menu");
       const background = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -4,7 +4,7 @@ import { cx } from "../lib/cx";
 
 const ITEM = "[role=menuitem],[role=menuitemradio]";
 
-/** A menu in a native popover below or above its button: arrows, Home, End and Esc as in the menus of the system. */
+/** A menu in a native popover below or above its button: arrows, Home, End, Tab and Esc as in the menus of the system. */
 export function PopoverMenu({
   label,
   button,
@@ -21,6 +21,7 @@ export function PopoverMenu({
   const trigger = useRef<HTMLButtonElement>(null);
   const items = () => [...(menu.current?.querySelectorAll<HTMLElement>(ITEM) ?? [])];
   const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Tab") menu.current?.hidePopover(); // the focus returns to the button, and goes on from there
     const all = items();
     const at = all.indexOf(document.activeElement as HTMLElement);
     const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
