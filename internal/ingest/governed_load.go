@@ -36,17 +36,22 @@ type governedAccounts struct {
 	rules      map[uuid.UUID]*Rules // nil for an account that is not known
 	revisions  map[uuid.UUID]int64  // in the database, once they are read; none for an account without governance
 	starts     []Start
+	hasHad     map[uuid.UUID]bool // the accounts that have or had rules, and therefore may have attempts
 	generation uint64
 	now        time.Time
 }
 
 // queueGovernance locks the revisions of the rules of the accounts of starts: before anything else of an account, in the order of the key,
-// and against other starts where a rule counts deployments of more than one pair. Without rules it queues nothing.
+// and against other starts where a rule counts deployments of more than one pair. Without rules it queues nothing, and returns nil if there
+// were none either.
 func (t *transaction) queueGovernance(batch *pgx.Batch) *governedAccounts {
 	if t.governance == nil || t.kind != Deployment {
 		return nil
 	}
-	g := &governedAccounts{generation: t.governance.Generation(), now: t.clock(), rules: make(map[uuid.UUID]*Rules), revisions: make(map[uuid.UUID]int64)}
+	g := &governedAccounts{
+		generation: t.governance.Generation(), now: t.clock(), rules: make(map[uuid.UUID]*Rules), revisions: make(map[uuid.UUID]int64),
+		hasHad: make(map[uuid.UUID]bool),
+	}
 	for _, accountID := range t.accounts {
 		rules, isLoaded := t.rules[accountID]
 		isCertain := false
@@ -56,8 +61,11 @@ func (t *transaction) queueGovernance(batch *pgx.Batch) *governedAccounts {
 		if !isCertain || !rules.IsEmpty() {
 			g.rules[accountID] = rules
 		}
+		if rules != nil && rules.Revision > 0 {
+			g.hasHad[accountID] = true
+		}
 	}
-	if len(g.rules) == 0 {
+	if len(g.rules) == 0 && len(g.hasHad) == 0 {
 		return nil
 	}
 	for _, event := range t.events {
@@ -103,20 +111,11 @@ func (t *transaction) queueFacts(batch *pgx.Batch, g *governedAccounts) {
 	if g == nil {
 		return
 	}
-	rules := make(map[uuid.UUID]*Rules)
-	for accountID, one := range g.rules {
-		if !one.IsEmpty() {
-			rules[accountID] = one
-		}
-	}
-	if len(rules) == 0 {
-		return
-	}
 	starting := make(map[uuid.UUID]*Rules)
 	var starts []Start
 	for _, start := range g.starts {
-		if rules[start.AccountID] != nil {
-			starting[start.AccountID] = rules[start.AccountID]
+		if rules := g.rules[start.AccountID]; !rules.IsEmpty() {
+			starting[start.AccountID] = rules
 			starts = append(starts, start)
 		}
 	}
@@ -126,7 +125,7 @@ func (t *transaction) queueFacts(batch *pgx.Batch, g *governedAccounts) {
 		t.state.governed.hasExceptions = t.exceptions
 	}
 	withoutRun := gather(slices.DeleteFunc(slices.Clone(t.events), func(e Event) bool {
-		return rules[e.AccountID] == nil || e.InvokeID != "" || e.Status == Pending
+		return !g.hasHad[e.AccountID] || e.InvokeID != "" || e.Status == Pending
 	}), runOf)
 	if len(withoutRun.accountIDs) > 0 {
 		postgres.QueueRows(batch, dbgen.ListAttemptsWithoutRun, dbgen.ListAttemptsWithoutRunParams{

@@ -346,6 +346,44 @@ func TestRejectedRepeats(t *testing.T) {
 		})
 	}
 
+	for _, run := range []string{"run", ""} {
+		t.Run("TheLastRuleIsSwitchedOff/Run="+run, func(t *testing.T) {
+			t.Parallel()
+			g := newGovernedFixture(t)
+			rule := g.rule(t, "schedule", "enabled", freeze())
+			attempts := make(map[string]uuid.UUID)
+			for _, version := range []string{"1", "2", "3", "4"} {
+				_, err := g.send(t, version, "started", run)
+				attempts[version] = attemptID(t, err)
+			}
+			g.change(t, "UPDATE deployment_rules SET mode = 'disabled' WHERE id = $1", rule)
+			first, err := g.send(t, "1", "completed", run)
+			require.NoError(t, err)
+			require.Equal(t, attempts["1"], first.Subject.PreviousAttemptID, "of an account that this server does not know")
+			require.True(t, preflightOf(t, first).AfterRejection)
+			require.Eventually(t, func() bool {
+				_, err := g.send(t, "0", "started", "other run")
+				_, isCertain := g.cache.Rules(g.account, time.Now())
+				return err == nil && isCertain
+			}, 5*time.Second, 10*time.Millisecond)
+			second, err := g.send(t, "2", "started", run)
+			require.NoError(t, err)
+			require.Equal(t, attempts["2"], second.Subject.PreviousAttemptID)
+			third, err := g.send(t, "3", "completed", run)
+			require.NoError(t, err)
+			require.Equal(t, attempts["3"], third.Subject.PreviousAttemptID)
+			require.True(t, preflightOf(t, third).AfterRejection)
+			g.advance(25 * time.Hour)
+			fourth, err := g.send(t, "4", "started", run)
+			require.NoError(t, err)
+			if run == "" {
+				require.Equal(t, uuid.Nil, fourth.Subject.PreviousAttemptID, "an attempt without a run is over in a day")
+			} else {
+				require.Equal(t, attempts["4"], fourth.Subject.PreviousAttemptID)
+			}
+		})
+	}
+
 	t.Run("ThePlannedDeploymentBecomesTheAttempt", func(t *testing.T) {
 		t.Parallel()
 		g := newGovernedFixture(t)
