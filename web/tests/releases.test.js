@@ -145,7 +145,7 @@ describe("versions, builds and releases", suite, () => {
       await move.focus();
       await page.keyboard.press("Enter");
       const start = page.getByRole("menuitem", { name: "Start" });
-      await start.waitFor();
+      await waitForFocus(start);
       await keepPicture(page, "board-menu");
       assert.equal(await page.getByRole("menuitem", { name: "Complete" }).count(), 0, "a draft cannot be completed");
       await page.keyboard.press("Enter");

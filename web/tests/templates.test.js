@@ -82,12 +82,14 @@ describe("templates", suite, () => {
 
       await page.getByRole("button", { name: "Delete Deploy with Jenkins of buttoned" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-      await page.getByText("No template yet").waitFor();
+      await page.getByRole("button", { name: "Delete Deploy with Jenkins of buttoned" }).waitFor({ state: "detached" });
       await page.getByRole("button", { name: "Delete job of buttoned" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
-      await page.getByText("No variable yet").waitFor();
+      await page.getByRole("button", { name: "Delete job of buttoned" }).waitFor({ state: "detached" });
     });
-    await visit(browser, server, "/settings/buttons", { token: viewer }, async (page) => {
+    const emptyViewer = await server.token("viewer", "unbuttoned");
+    await visit(browser, server, "/settings/buttons", { token: emptyViewer }, async (page) => {
+      await page.getByText("No variable yet").waitFor();
       await page.getByText("No template yet").waitFor();
       assert.equal(await page.getByRole("button", { name: /Create/ }).count(), 0);
     });
