@@ -112,20 +112,30 @@ func (s *Service) Preflight(ctx context.Context, db *postgres.DB, accountID uuid
 	})
 }
 
-// resolve sets the names of what has an identifier.
+// resolve sets the names of what has an identifier. The error is Invalid if a name beside it is that of something else.
 func (q *Question) resolve(ctx context.Context, db *postgres.DB, accountID uuid.UUID) error {
+	if q.ProductID == nil && q.EnvironmentID == nil && q.VersionID == nil {
+		return nil
+	}
+	named, err := db.ResolveFilters(ctx, dbgen.ResolveFiltersParams{AccountID: accountID, ProductName: q.Product, EnvironmentName: q.Environment})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	contradictions := contradictions{}
 	if q.ProductID != nil {
 		row, err := db.GetProduct(ctx, dbgen.GetProductParams{AccountID: accountID, ID: *q.ProductID})
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		q.Product = row.Name
+		contradictions.add("product_name", q.Product != "" && named.ProductID != row.ID)
+		q.Product, named.ProductID = row.Name, row.ID
 	}
 	if q.EnvironmentID != nil {
 		row, err := db.GetEnvironment(ctx, dbgen.GetEnvironmentParams{AccountID: accountID, ID: *q.EnvironmentID})
 		if err != nil {
 			return postgres.Classify(err)
 		}
+		contradictions.add("environment_name", q.Environment != "" && named.EnvironmentID != row.ID)
 		q.Environment = row.Name
 	}
 	if q.VersionID != nil {
@@ -133,12 +143,23 @@ func (q *Question) resolve(ctx context.Context, db *postgres.DB, accountID uuid.
 		if err != nil {
 			return postgres.Classify(err)
 		}
-		q.Version = row.Version
-		if q.Product == "" {
-			q.Product = row.ProductName
-		}
+		contradictions.add("version", q.Version != "" && q.Version != row.Version)
+		contradictions.add("version_id", q.Product != "" && named.ProductID != row.ProductID)
+		q.Version, q.Product = row.Version, row.ProductName
+	}
+	if len(contradictions) > 0 {
+		return apperr.NewInvalid(contradictions...)
 	}
 	return nil
+}
+
+// contradictions are the members of a question that name something else than its identifiers.
+type contradictions []apperr.Field
+
+func (c *contradictions) add(member string, isContradiction bool) {
+	if isContradiction {
+		*c = append(*c, apperr.Field{Loc: []any{"body", member}, Msg: "contradicts another member of the body", Type: "value_error.contradiction"})
+	}
 }
 
 // current returns the rules of an account as the database has them.

@@ -65,6 +65,27 @@ func TestPreflight(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s: %s", body, answer.Body)
 		require.Contains(t, locs(t, answer), `["body","`+want+`"]`, body)
 	}
+	api.Exec(t, "UPDATE products SET name = 'till'")
+	api.Exec(t, "INSERT INTO product_names (account_id, name, product_id) SELECT account_id, 'till', id FROM products WHERE name = 'till'")
+	other := api.PostEvent(t, deploymentEvents, deployment(map[string]any{"product_name": "other", "environment_name": "sandbox"}))
+	id := func(answer testapi.Answer, member string) string { return `"` + answer.Field(t, member).(string) + `"` }
+	for body, want := range map[string]string{
+		`{"product_name":"other","version_id":` + id(event, "version_id") + `,"environment_name":"e"}`:                                                    "version_id",
+		`{"product_name":"unknown","version_id":` + id(event, "version_id") + `,"environment_name":"e"}`:                                                  "version_id",
+		`{"product_id":` + id(other, "product_id") + `,"version_id":` + id(event, "version_id") + `,"environment_name":"e"}`:                              "version_id",
+		`{"version_id":` + id(event, "version_id") + `,"version":"1.4.3","environment_name":"e"}`:                                                         "version",
+		`{"product_name":"other","product_id":` + id(event, "product_id") + `,"version":"1","environment_name":"e"}`:                                      "product_name",
+		`{"product_name":"p","version":"1","environment_name":"staging","environment_id":` + id(other, "environment_id") + `}`:                            "environment_name",
+		`{"product_name":"checkout","version":"1.4.2","version_id":` + id(event, "version_id") + `,"environment_id":` + id(event, "environment_id") + `}`: "",
+	} {
+		answer := ask(viewer, body)
+		if want == "" {
+			require.Equal(t, http.StatusOK, answer.Status, "a former name is no contradiction: %s", answer.Body)
+			continue
+		}
+		require.Equal(t, http.StatusUnprocessableEntity, answer.Status, "%s: %s", body, answer.Body)
+		require.Equal(t, []string{`["body","` + want + `"]`}, locs(t, answer), body)
+	}
 	later := time.Now().Add(300 * 24 * time.Hour).UTC().Format(time.RFC3339)
 	require.Equal(t, http.StatusOK, ask(viewer, `{"product_name":"p","version":"1","environment_name":"e","at":"`+later+`"}`).Status)
 }
