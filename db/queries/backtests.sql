@@ -1,6 +1,6 @@
 -- ListDeploymentHistory returns the newest deployments and attempts that began in a time, the newest first: what a backtest goes through.
 -- name: ListDeploymentHistory :many
-SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.attempt, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
 FROM deployments AS d
 WHERE d.account_id = @account_id AND d.occurred_at >= @since AND d.occurred_at < @until
 ORDER BY d.occurred_at DESC, d.id DESC
@@ -69,7 +69,7 @@ WHERE d.account_id = @account_id AND d.id = @id;
 
 -- ListProductHistory returns the newest deployments and attempts of a product that began until a time, the newest first.
 -- name: ListProductHistory :many
-SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.attempt, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
 FROM deployments AS d
 WHERE d.account_id = @account_id AND d.product_id = @product_id AND d.occurred_at >= @since AND d.occurred_at <= @until
 ORDER BY d.occurred_at DESC, d.id DESC

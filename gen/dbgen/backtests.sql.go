@@ -126,7 +126,7 @@ func (q *Queries) ListApprovalHistory(ctx context.Context, arg ListApprovalHisto
 }
 
 const ListDeploymentHistory = `-- name: ListDeploymentHistory :many
-SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.attempt, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
 FROM deployments AS d
 WHERE d.account_id = $1 AND d.occurred_at >= $2 AND d.occurred_at < $3
 ORDER BY d.occurred_at DESC, d.id DESC
@@ -147,6 +147,7 @@ type ListDeploymentHistoryRow struct {
 	EnvironmentID uuid.UUID
 	Status        string
 	InvokeID      *string
+	Attempt       *int64
 	DeployedBy    *string
 	OccurredAt    time.Time
 	StartedAt     *time.Time
@@ -176,6 +177,7 @@ func (q *Queries) ListDeploymentHistory(ctx context.Context, arg ListDeploymentH
 			&i.EnvironmentID,
 			&i.Status,
 			&i.InvokeID,
+			&i.Attempt,
 			&i.DeployedBy,
 			&i.OccurredAt,
 			&i.StartedAt,
@@ -297,7 +299,7 @@ func (q *Queries) ListNamedVersions(ctx context.Context, arg ListNamedVersionsPa
 }
 
 const ListProductHistory = `-- name: ListProductHistory :many
-SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
+SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.attempt, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at
 FROM deployments AS d
 WHERE d.account_id = $1 AND d.product_id = $2 AND d.occurred_at >= $3 AND d.occurred_at <= $4
 ORDER BY d.occurred_at DESC, d.id DESC
@@ -319,6 +321,7 @@ type ListProductHistoryRow struct {
 	EnvironmentID uuid.UUID
 	Status        string
 	InvokeID      *string
+	Attempt       *int64
 	DeployedBy    *string
 	OccurredAt    time.Time
 	StartedAt     *time.Time
@@ -349,6 +352,7 @@ func (q *Queries) ListProductHistory(ctx context.Context, arg ListProductHistory
 			&i.EnvironmentID,
 			&i.Status,
 			&i.InvokeID,
+			&i.Attempt,
 			&i.DeployedBy,
 			&i.OccurredAt,
 			&i.StartedAt,

@@ -15,6 +15,7 @@ type HistoryEntry struct {
 	ID, ProductID, EnvironmentID, VersionID uuid.UUID
 	Status                                  string
 	InvokeID, Holder                        string
+	Attempt                                 int64      // of the run, 0 if unknown
 	StartedAt                               time.Time  // or when it was reported
 	CompletedAt                             *time.Time // of a final status
 	LastEventAt                             time.Time
@@ -182,7 +183,7 @@ func (r *replay) facts(s step) policy.Facts {
 		}
 		f.Slots = append(f.Slots, policy.Slot{
 			DeploymentID: other.ID, Product: r.history.Products[other.ProductID], Environment: r.history.Environments[other.EnvironmentID], VersionID: other.VersionID,
-			InvokeID: other.InvokeID, Holder: other.Holder, StartedAt: other.StartedAt, LastEventAt: last,
+			InvokeID: other.InvokeID, Attempt: other.Attempt, Holder: other.Holder, StartedAt: other.StartedAt, LastEventAt: last,
 		})
 	}
 	for _, approval := range r.history.Approvals[entry.VersionID] {

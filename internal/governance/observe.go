@@ -79,7 +79,7 @@ func observe(ctx context.Context, db *postgres.DB, set *policy.Set, one ingest.O
 		if entry.ID != one.DeploymentID {
 			return true
 		}
-		verdict := set.Evaluate(at, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID}, facts)
+		verdict := set.Evaluate(at, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID, Attempt: entry.Attempt}, facts)
 		found = slices.Concat(verdict.Violations, verdict.Reports)
 		return false
 	})

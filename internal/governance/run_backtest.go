@@ -149,7 +149,7 @@ func evaluateHistory(history *History, set *policy.Set, from, unknownBefore time
 			result.IsTruncated = true
 			return false
 		}
-		verdict := set.Evaluate(entry.StartedAt, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID}, facts)
+		verdict := set.Evaluate(entry.StartedAt, policy.Attempt{DeploymentID: entry.ID, InvokeID: entry.InvokeID, Attempt: entry.Attempt}, facts)
 		if len(verdict.Evaluations) == 0 {
 			return true // it does not apply
 		}
@@ -240,7 +240,7 @@ func (h *History) load(ctx context.Context, db *postgres.DB, accountID uuid.UUID
 		}
 		h.Entries = append(h.Entries, HistoryEntry{
 			ID: row.ID, ProductID: row.ProductID, EnvironmentID: row.EnvironmentID, VersionID: row.VersionID, Status: row.Status, InvokeID: ptr.OrZero(row.InvokeID),
-			Holder: ptr.OrZero(row.DeployedBy), StartedAt: ptr.Or(row.StartedAt, row.OccurredAt), CompletedAt: row.CompletedAt, LastEventAt: row.LastEventAt,
+			Attempt: ptr.OrZero(row.Attempt), Holder: ptr.OrZero(row.DeployedBy), StartedAt: ptr.Or(row.StartedAt, row.OccurredAt), CompletedAt: row.CompletedAt, LastEventAt: row.LastEventAt,
 		})
 	}
 	return nil

@@ -201,6 +201,8 @@ func TestBacktestsFindWhatWasBlocked(t *testing.T) {
 		"An hour in staging": created(t, api, rulesPath, `{"name":"An hour in staging","rule_type":"flow","mode":"report_only","scope":{"environments":["production"]},
 			"flow":{"prerequisites":["staging"],"min_soak_minutes":60}}`),
 		"One at a time": created(t, api, rulesPath, concurrencyRule("product_environment")),
+		"Two in an environment": created(t, api, rulesPath, `{"name":"Two in an environment","rule_type":"concurrency","mode":"report_only","scope":{"environments":["qa"]},
+			"concurrency":{"max_in_progress":2,"per":"environment"}}`),
 		"QA": created(t, api, rulesPath, `{"name":"QA","rule_type":"version_approval_required","mode":"report_only","scope":{"environments":["production"],"products":["shop"]},
 			"version_approval_required":{"required_approvals":["qa"]}}`),
 	}
@@ -232,6 +234,15 @@ func TestBacktestsFindWhatWasBlocked(t *testing.T) {
 				end(product, version, "production", version, "completed")
 			}
 		}
+	}
+	for _, one := range []struct {
+		product string
+		attempt int
+	}{{"shop", 1}, {"search", 1}, {"library", 2}, {"shop", 2}, {"search", 1}, {"mail", 1}} { // attempts of one run, which hang
+		answer := start(t, api, "1", map[string]any{
+			"product_name": one.product, "environment_name": "qa", "invoke_id": "monorepo", "extra_metadata": map[string]any{"vi_gh_run_attempt": one.attempt},
+		})
+		require.Equal(t, http.StatusOK, answer.Status, "%s", answer.Body)
 	}
 	for _, status := range []int{http.StatusOK, http.StatusLocked, http.StatusPreconditionRequired, http.StatusConflict} {
 		require.NotZero(t, statuses[status], "the scenario has no answer with %d: %v", status, statuses)
