@@ -229,6 +229,7 @@ bench: build ## Benchmark ingestion, RLS overhead and notification fan-out (BASE
 	fi; \
 	go run ./test/bench $$flags
 	go test -run '^$$' -bench 'Record|RowLevelSecurity|DeploymentRules|DeploymentRequests' -benchtime 20000x ./internal/ingest
+	go test -run '^$$' -bench 'Preflight|Evaluate|Compile' ./internal/governance ./internal/policy ./internal/calendar
 	go test -run '^$$' -bench FirstAttempt -benchtime 6000x ./internal/notify
 
 .PHONY: bench-growth

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ type preflights struct {
 	recorder *ingest.Recorder
 }
 
-func newPreflights(t *testing.T) *preflights {
+func newPreflights(t testing.TB) *preflights {
 	t.Helper()
 	dsn := testdb.New(t)
 	logger := slog.New(slog.DiscardHandler)
@@ -60,13 +61,13 @@ func newPreflights(t *testing.T) *preflights {
 	}
 }
 
-func (p *preflights) exec(t *testing.T, sql string, args ...any) {
+func (p *preflights) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	_, err := p.conn.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
 }
 
-func (p *preflights) rule(t *testing.T, text string) {
+func (p *preflights) rule(t testing.TB, text string) {
 	t.Helper()
 	var rule policy.Rule
 	require.NoError(t, json.Unmarshal([]byte(text), &rule))
@@ -82,7 +83,7 @@ func (p *preflights) rule(t *testing.T, text string) {
 	p.exec(t, "INSERT INTO governance_state AS s (account_id) VALUES ($1) ON CONFLICT (account_id) DO UPDATE SET revision = s.revision + 1", p.account)
 }
 
-func (p *preflights) record(t *testing.T, environment, version string, status ingest.Status) {
+func (p *preflights) record(t testing.TB, environment, version string, status ingest.Status) {
 	t.Helper()
 	event := ingest.Event{Kind: ingest.Deployment, AccountID: p.account, APIKeyID: p.key, ProductName: "shop", EnvironmentName: environment, Version: version, Status: status, Body: json.RawMessage(`{}`)}
 	require.NoError(t, event.Normalize())
@@ -90,7 +91,7 @@ func (p *preflights) record(t *testing.T, environment, version string, status in
 	require.NoError(t, err)
 }
 
-func (p *preflights) ask(t *testing.T, question governance.Question) governance.Answer {
+func (p *preflights) ask(t testing.TB, question governance.Question) governance.Answer {
 	t.Helper()
 	answer, err := p.service.Preflight(t.Context(), p.db, p.account, question)
 	require.NoError(t, err)
@@ -188,4 +189,31 @@ func TestPreflight(t *testing.T) {
 		_, err := p.service.Preflight(t.Context(), p.db, p.account, question)
 		require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
 	})
+}
+
+// BenchmarkPreflight asks about a start to which 20 rules of all types but requests apply, on one connection: the median and the 99th percentile.
+func BenchmarkPreflight(b *testing.B) {
+	p := newPreflights(b)
+	for _, environment := range []string{"staging", "production"} {
+		p.record(b, environment, "1", ingest.Completed)
+	}
+	for i := range 20 {
+		p.rule(b, fmt.Sprintf([...]string{
+			`{"name":"%d","rule_type":"schedule","schedule":{"timezone":"Europe/Berlin","windows":[{"name":"w","effect":"deny","start":"2020-01-06T03:00","end":"2020-01-06T03:01","rrule":"FREQ=YEARLY"}]}}`,
+			`{"name":"%d","rule_type":"flow","flow":{"prerequisites":["staging"],"min_soak_minutes":60}}`,
+			`{"name":"%d","rule_type":"concurrency","concurrency":{"max_in_progress":100}}`,
+			`{"name":"%d","rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"]}}`,
+		}[i%4], i))
+	}
+	question := governance.Question{Product: "shop", Version: "1", Environment: "production"}
+	require.Len(b, p.ask(b, question).Violations, 10)
+	var times []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		p.ask(b, question)
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, "p99-ms")
 }
