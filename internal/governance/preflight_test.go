@@ -35,66 +35,66 @@ type preflights struct {
 	recorder *ingest.Recorder
 }
 
-func newPreflights(t testing.TB) *preflights {
-	t.Helper()
-	dsn := testdb.New(t)
+func newPreflights(tb testing.TB) *preflights {
+	tb.Helper()
+	dsn := testdb.New(tb)
 	logger := slog.New(slog.DiscardHandler)
-	owner, err := postgres.Open(t.Context(), dsn, postgres.Observed{})
-	require.NoError(t, err)
-	t.Cleanup(owner.Close)
-	api, err := postgres.OpenAPI(t.Context(), dsn, postgres.APILimits{}, postgres.Observed{})
-	require.NoError(t, err)
-	t.Cleanup(api.Close)
-	pool, err := postgres.OpenIngest(t.Context(), dsn, postgres.Observed{})
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(t.Context(), "acme", apikeys.NewKey{Name: "ci"})
-	require.NoError(t, err)
+	owner, err := postgres.Open(tb.Context(), dsn, postgres.Observed{})
+	require.NoError(tb, err)
+	tb.Cleanup(owner.Close)
+	api, err := postgres.OpenAPI(tb.Context(), dsn, postgres.APILimits{}, postgres.Observed{})
+	require.NoError(tb, err)
+	tb.Cleanup(api.Close)
+	pool, err := postgres.OpenIngest(tb.Context(), dsn, postgres.Observed{})
+	require.NoError(tb, err)
+	tb.Cleanup(pool.Close)
+	key, err := apikeys.New(owner, apikeys.Peppers{[]byte(strings.Repeat("pepper", 8))}, logger).CreateInAccount(tb.Context(), "acme", apikeys.NewKey{Name: "ci"})
+	require.NoError(tb, err)
 	recorder := ingest.NewRecorder(pool, quota.Limits{}, nil, time.Now, telemetry.Telemetry{})
-	go recorder.Run(t.Context())
-	conn, err := pgx.Connect(t.Context(), dsn)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	go recorder.Run(tb.Context())
+	conn, err := pgx.Connect(tb.Context(), dsn)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return &preflights{
 		service: &governance.Service{Rules: governance.NewCache(owner, logger), Clock: time.Now}, conn: conn, recorder: recorder,
 		db: api.Tenant(key.AccountID), account: key.AccountID, key: key.ID,
 	}
 }
 
-func (p *preflights) exec(t testing.TB, sql string, args ...any) {
-	t.Helper()
-	_, err := p.conn.Exec(t.Context(), sql, args...)
-	require.NoError(t, err)
+func (p *preflights) exec(tb testing.TB, sql string, args ...any) {
+	tb.Helper()
+	_, err := p.conn.Exec(tb.Context(), sql, args...)
+	require.NoError(tb, err)
 }
 
-func (p *preflights) rule(t testing.TB, text string) {
-	t.Helper()
+func (p *preflights) rule(tb testing.TB, text string) {
+	tb.Helper()
 	var rule policy.Rule
-	require.NoError(t, json.Unmarshal([]byte(text), &rule))
+	require.NoError(tb, json.Unmarshal([]byte(text), &rule))
 	rule.Normalize()
-	require.Empty(t, rule.Validate())
+	require.Empty(tb, rule.Validate())
 	config, err := rule.Config()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	scope, err := json.Marshal(rule.Scope)
-	require.NoError(t, err)
-	p.exec(t, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
+	require.NoError(tb, err)
+	p.exec(tb, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())`,
 		p.account, uuid.Must(uuid.NewV7()), rule.Name, rule.Type, rule.Mode, rule.Priority, rule.Rollback, scope, config)
-	p.exec(t, "INSERT INTO governance_state AS s (account_id) VALUES ($1) ON CONFLICT (account_id) DO UPDATE SET revision = s.revision + 1", p.account)
+	p.exec(tb, "INSERT INTO governance_state AS s (account_id) VALUES ($1) ON CONFLICT (account_id) DO UPDATE SET revision = s.revision + 1", p.account)
 }
 
-func (p *preflights) record(t testing.TB, environment, version string, status ingest.Status) {
-	t.Helper()
+func (p *preflights) record(tb testing.TB, environment, version string, status ingest.Status) {
+	tb.Helper()
 	event := ingest.Event{Kind: ingest.Deployment, AccountID: p.account, APIKeyID: p.key, ProductName: "shop", EnvironmentName: environment, Version: version, Status: status, Body: json.RawMessage(`{}`)}
-	require.NoError(t, event.Normalize())
-	_, err := p.recorder.Record(t.Context(), event)
-	require.NoError(t, err)
+	require.NoError(tb, event.Normalize())
+	_, err := p.recorder.Record(tb.Context(), event)
+	require.NoError(tb, err)
 }
 
-func (p *preflights) ask(t testing.TB, question governance.Question) governance.Answer {
-	t.Helper()
-	answer, err := p.service.Preflight(t.Context(), p.db, p.account, question)
-	require.NoError(t, err)
+func (p *preflights) ask(tb testing.TB, question governance.Question) governance.Answer {
+	tb.Helper()
+	answer, err := p.service.Preflight(tb.Context(), p.db, p.account, question)
+	require.NoError(tb, err)
 	return answer
 }
 
