@@ -153,13 +153,14 @@ describe("session", suite, () => {
         await page.goto(`${server.url}/app/`);
         await signIn(page);
         await page.getByRole("grid").waitFor();
+        await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000)); // from here on, time passes by steps only
         count = 0;
         let pending = 0;
         const isPolled = (request) => request.url().includes("/environment-state/");
         page.on("request", (request) => (pending += isPolled(request) ? 1 : 0));
         for (const end of ["requestfinished", "requestfailed"])
           page.on(end, (request) => (pending -= isPolled(request) ? 1 : 0));
-        // Time passes in steps, since an answer needs real time.
+        // An answer needs real time after each step.
         const pass = async (seconds, step = 1) => {
           for (let passed = 0; passed < seconds; passed += step) {
             await page.clock.runFor(step * 1000);
