@@ -191,6 +191,30 @@ func (e BreakGlassMessageEventType) Valid() bool {
 	}
 }
 
+// Defines values for BreakGlassRuleType.
+const (
+	BreakGlassRuleTypeDeploymentRequestRequired BreakGlassRuleType = "deployment_request_required"
+	BreakGlassRuleTypeFlow                      BreakGlassRuleType = "flow"
+	BreakGlassRuleTypeSchedule                  BreakGlassRuleType = "schedule"
+	BreakGlassRuleTypeVersionApprovalRequired   BreakGlassRuleType = "version_approval_required"
+)
+
+// Valid indicates whether the value is a known member of the BreakGlassRuleType enum.
+func (e BreakGlassRuleType) Valid() bool {
+	switch e {
+	case BreakGlassRuleTypeDeploymentRequestRequired:
+		return true
+	case BreakGlassRuleTypeFlow:
+		return true
+	case BreakGlassRuleTypeSchedule:
+		return true
+	case BreakGlassRuleTypeVersionApprovalRequired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakGlassStatus.
 const (
 	BreakGlassStatusActive         BreakGlassStatus = "active"
@@ -1931,8 +1955,8 @@ type BreakGlassGrantCreate struct {
 	// Reason Why it is needed: 20 to 2,000 characters, without the white space at its ends.
 	Reason string `json:"reason"`
 
-	// RuleTypes The types of rules that it covers, each once; by default all but `concurrency`.
-	RuleTypes []RuleType `json:"rule_types,omitempty"`
+	// RuleTypes The types of rules that it covers, each once; by default all of these.
+	RuleTypes []BreakGlassRuleType `json:"rule_types,omitempty"`
 
 	// Version The version to deploy, which need not exist yet.
 	Version string `json:"version"`
@@ -1984,6 +2008,9 @@ type BreakGlassMessage struct {
 
 // BreakGlassMessageEventType The type of event.
 type BreakGlassMessageEventType string
+
+// BreakGlassRuleType A type of rules that a grant may cover. None covers `concurrency`, as two deployments would run into each other.
+type BreakGlassRuleType string
 
 // BreakGlassStatus The state of a break-glass grant.
 type BreakGlassStatus string

@@ -143,7 +143,8 @@ func TestBreakGlassGrants(t *testing.T) {
 	for member, want := range map[string]string{
 		`"reason":"` + strings.Repeat(" ", 20) + `"`: `["body","reason"]`, `"reason":"too short"`: `["body","reason"]`, `"reason":"a\u0000bcdefghijklmnopqrstuvwxyz"`: `["body","reason"]`,
 		`"minutes":0`: `["body","minutes"]`, `"minutes":21`: `["body","minutes"]`, `"minutes":241`: `["body","minutes"]`, `"minutes":1.5`: `["body","minutes"]`,
-		`"rule_types":["flow","flow"]`: `["body","rule_types",1]`, `"rule_types":["all"]`: `["body","rule_types",0]`, `"version":" "`: `["body","version"]`, `"status":"active"`: `["body","status"]`,
+		`"rule_types":["flow","flow"]`: `["body","rule_types",1]`, `"rule_types":["all"]`: `["body","rule_types",0]`,
+		`"rule_types":["flow","concurrency"]`: `["body","rule_types",1]`, `"version":" "`: `["body","version"]`, `"status":"active"`: `["body","status"]`,
 	} {
 		body := strings.TrimSuffix(grantBody(product, environment), "}") + "," + member + "}"
 		name, _, _ := strings.Cut(member, ":")

@@ -132,6 +132,12 @@ describe("governance", suite, () => {
       await page.getByRole("button", { name: "Create a grant" }).click();
       const form = page.getByRole("dialog", { name: "Create a break-glass grant" });
       await form.getByText("at most 60 minutes").waitFor();
+      assert.equal(await form.getByLabel("Minutes").inputValue(), "30");
+      const types = ["Schedule", "Flow", "Deployment request", "Version approval"];
+      assert.deepEqual(
+        await form.getByRole("checkbox").evaluateAll((all) => all.map((box) => box.labels[0].innerText)),
+        types,
+      );
       await form.getByLabel("Product").fill("no such product");
       await form.getByLabel("Environment").fill("govern-test");
       await form.getByLabel("Version", { exact: true }).fill("broken-2");
@@ -176,11 +182,12 @@ describe("governance", suite, () => {
 
   test("asks for a second user where the settings require one", async () => {
     await newVersion("second-1");
-    await call("PATCH", "/governance-settings", { break_glass_second_person: true });
+    await call("PATCH", "/governance-settings", { break_glass_second_person: true, break_glass_max_minutes: 20 });
     await visit(browser, server, "/break-glass", { token: admin }, async (page) => {
       await page.getByRole("button", { name: "Create a grant" }).click();
       const form = page.getByRole("dialog");
       await form.getByText("Another user must confirm it").waitFor();
+      assert.equal(await form.getByLabel("Minutes").inputValue(), "20", "the default is not above the maximum");
       await form.getByLabel("Product").fill("governed");
       await form.getByLabel("Environment").fill("govern-test");
       await form.getByLabel("Version", { exact: true }).fill("second-2");
@@ -199,6 +206,6 @@ describe("governance", suite, () => {
       await page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
       await row(page, "second-2").getByText("◐active").waitFor();
     });
-    await call("PATCH", "/governance-settings", { break_glass_second_person: false });
+    await call("PATCH", "/governance-settings", { break_glass_second_person: false, break_glass_max_minutes: 60 });
   });
 });

@@ -3064,39 +3064,12 @@ class BreakGlassGrantList(BaseModel):
     """
 
 
-class BreakGlassGrantCreate(BaseModel):
-    """
-    A break-glass grant to create. Unknown members are rejected.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        use_attribute_docstrings=True,
-    )
-    product_id: UUID
-    """
-    The product to deploy.
-    """
-    environment_id: UUID
-    """
-    The environment to deploy to.
-    """
-    version: str
-    """
-    The version to deploy, which need not exist yet.
-    """
-    reason: str
-    """
-    Why it is needed: 20 to 2,000 characters, without the white space at its ends.
-    """
-    minutes: int = 30
-    """
-    For how many minutes it may be active: at most as many as the settings permit.
-    """
-    rule_types: list[RuleType] | None = None
-    """
-    The types of rules that it covers, each once; by default all but `concurrency`.
-    """
+BreakGlassRuleType = TypeAliasType(
+    "BreakGlassRuleType", Literal["schedule", "flow", "deployment_request_required", "version_approval_required"]
+)
+"""
+A type of rules that a grant may cover. None covers `concurrency`, as two deployments would run into each other.
+"""
 
 
 class BreakGlassGrantReview(BaseModel):
@@ -5150,6 +5123,41 @@ class DeploymentRequestCreate(BaseModel):
     template_id: UUID | None = None
     """
     The template that absent members are copied from.
+    """
+
+
+class BreakGlassGrantCreate(BaseModel):
+    """
+    A break-glass grant to create. Unknown members are rejected.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    product_id: UUID
+    """
+    The product to deploy.
+    """
+    environment_id: UUID
+    """
+    The environment to deploy to.
+    """
+    version: str
+    """
+    The version to deploy, which need not exist yet.
+    """
+    reason: str
+    """
+    Why it is needed: 20 to 2,000 characters, without the white space at its ends.
+    """
+    minutes: int = 30
+    """
+    For how many minutes it may be active: at most as many as the settings permit.
+    """
+    rule_types: list[BreakGlassRuleType] | None = None
+    """
+    The types of rules that it covers, each once; by default all of these.
     """
 
 

@@ -2746,10 +2746,15 @@ export type BreakGlassGrantCreate = {
    */
   minutes?: number;
   /**
-   * The types of rules that it covers, each once; by default all but `concurrency`.
+   * The types of rules that it covers, each once; by default all of these.
    */
-  rule_types?: Array<RuleType>;
+  rule_types?: Array<BreakGlassRuleType>;
 };
+
+/**
+ * A type of rules that a grant may cover. None covers `concurrency`, as two deployments would run into each other.
+ */
+export type BreakGlassRuleType = "schedule" | "flow" | "deployment_request_required" | "version_approval_required";
 
 /**
  * The review of a break-glass grant. Unknown members are rejected.

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import type { BreakGlassGrant, RuleType } from "@versioner/client";
+import type { BreakGlassGrant, BreakGlassRuleType } from "@versioner/client";
 
 import { confirmGrant, createGrant, governanceSettingsQuery, reviewGrant, revokeGrant } from "../../api/governance";
 import { environmentId, environmentNamesQuery, productId, productNamesQuery } from "../../api/names";
@@ -27,6 +27,8 @@ export function GrantDialogs({ action, onClose }: DialogProps & { action: GrantA
       return <ReviewGrant grant={action.grant} onClose={onClose} />;
   }
 }
+
+const { concurrency: _, ...COVERED_TYPES } = RULE_TYPES;
 
 const FIELDS: readonly FormField[] = [
   {
@@ -57,10 +59,10 @@ const FIELDS: readonly FormField[] = [
     help: "At least 20 characters. All administrators and the reviewer read it.",
   },
   { name: "minutes", label: "Minutes", kind: "text", isRequired: true, maxLength: 3 },
-  { name: "rule_types", label: "Rules that it covers", kind: "checks", choices: RULE_TYPES },
+  { name: "rule_types", label: "Rules that it covers", kind: "checks", choices: COVERED_TYPES },
 ];
 
-const DEFAULT_TYPES = Object.keys(RULE_TYPES).filter((type) => type !== "concurrency");
+const DEFAULT_MINUTES = 30;
 
 interface NewGrant {
   product: string;
@@ -68,16 +70,18 @@ interface NewGrant {
   version: string;
   reason: string;
   minutes: string;
-  rule_types?: RuleType[];
+  rule_types?: BreakGlassRuleType[];
 }
 
 function CreateGrant({ onClose }: DialogProps) {
-  const { data: settings } = useQuery(governanceSettingsQuery);
+  const { data: settings, isPending } = useQuery(governanceSettingsQuery);
+  if (isPending) return null;
+  const minutes = Math.min(DEFAULT_MINUTES, settings?.break_glass_max_minutes ?? DEFAULT_MINUTES);
   return (
     <CreateDialog
       title="Create a break-glass grant"
       fields={FIELDS}
-      initial={{ minutes: "30", rule_types: DEFAULT_TYPES.join("\n") }}
+      initial={{ minutes: String(minutes), rule_types: Object.keys(COVERED_TYPES).join("\n") }}
       create={async ({ product, environment, version, reason, minutes, rule_types }: NewGrant) => {
         if (!/^\d+$/.test(minutes.trim())) throw new FieldProblem("minutes", "Write a whole number.");
         if (!rule_types) throw new FieldProblem("rule_types", "Choose at least one.");
