@@ -7861,8 +7861,8 @@ type ClientInterface interface {
 
 	// DeleteEnvironment Delete an environment
 	//
-	// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-	// environment. The audit log records who deleted it.
+	// Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+	// next event that mentions its name creates a new environment. The audit log records who deleted it.
 	//
 	// Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
 	DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8175,8 +8175,8 @@ type ClientInterface interface {
 
 	// DeleteProduct Delete a product
 	//
-	// Removes the product, its versions and its deployments from every view. The next event that mentions its name
-	// creates a new product. The audit log records who deleted it.
+	// Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+	// name. The next event that mentions its name creates a new product. The audit log records who deleted it.
 	//
 	// Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
 	DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -10692,8 +10692,8 @@ func (c *Client) CreateEnvironment(ctx context.Context, params *CreateEnvironmen
 
 // DeleteEnvironment Delete an environment
 //
-// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-// environment. The audit log records who deleted it.
+// Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+// next event that mentions its name creates a new environment. The audit log records who deleted it.
 //
 // Corresponds with DELETE /environments/{id} (the `DeleteEnvironment` operationId).
 func (c *Client) DeleteEnvironment(ctx context.Context, id EnvironmentID, params *DeleteEnvironmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11336,8 +11336,8 @@ func (c *Client) CreateProduct(ctx context.Context, params *CreateProductParams,
 
 // DeleteProduct Delete a product
 //
-// Removes the product, its versions and its deployments from every view. The next event that mentions its name
-// creates a new product. The audit log records who deleted it.
+// Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+// name. The next event that mentions its name creates a new product. The audit log records who deleted it.
 //
 // Corresponds with DELETE /products/{id} (the `DeleteProduct` operationId).
 func (c *Client) DeleteProduct(ctx context.Context, id ProductID, params *DeleteProductParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -21370,8 +21370,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteEnvironmentWithResponse Delete an environment
 	//
-	// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-	// environment. The audit log records who deleted it.
+	// Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+	// next event that mentions its name creates a new environment. The audit log records who deleted it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -21718,8 +21718,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteProductWithResponse Delete a product
 	//
-	// Removes the product, its versions and its deployments from every view. The next event that mentions its name
-	// creates a new product. The audit log records who deleted it.
+	// Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+	// name. The next event that mentions its name creates a new product. The audit log records who deleted it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -39811,8 +39811,8 @@ func (c *ClientWithResponses) CreateEnvironmentWithResponse(ctx context.Context,
 
 // DeleteEnvironmentWithResponse Delete an environment
 //
-// Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-// environment. The audit log records who deleted it.
+// Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+// next event that mentions its name creates a new environment. The audit log records who deleted it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -40357,8 +40357,8 @@ func (c *ClientWithResponses) CreateProductWithResponse(ctx context.Context, par
 
 // DeleteProductWithResponse Delete a product
 //
-// Removes the product, its versions and its deployments from every view. The next event that mentions its name
-// creates a new product. The audit log records who deleted it.
+// Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+// name. The next event that mentions its name creates a new product. The audit log records who deleted it.
 //
 // Returns a wrapper object for the known response body format(s).
 //

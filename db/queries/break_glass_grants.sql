@@ -1,20 +1,20 @@
--- ListBreakGlassGrants returns a page of the account's grants for products and environments that are not deleted, newest first.
+-- ListBreakGlassGrants returns a page of the account's grants, newest first. Deleted products and environments have their last name.
 -- name: ListBreakGlassGrants :many
 SELECT sqlc.embed(g), p.name AS product_name, e.name AS environment_name
 FROM break_glass_grants AS g
-JOIN products AS p ON p.account_id = @account_id AND p.id = g.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = @account_id AND e.id = g.environment_id AND e.deleted_at IS NULL
+JOIN products AS p ON p.account_id = @account_id AND p.id = g.product_id
+JOIN environments AS e ON e.account_id = @account_id AND e.id = g.environment_id
 WHERE g.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (g.created_at, g.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
 ORDER BY g.created_at DESC, g.id DESC
 LIMIT @row_limit;
 
--- GetBreakGlassGrant returns one grant.
+-- GetBreakGlassGrant returns one grant. A deleted product or environment has its last name.
 -- name: GetBreakGlassGrant :one
 SELECT sqlc.embed(g), p.name AS product_name, e.name AS environment_name
 FROM break_glass_grants AS g
-JOIN products AS p ON p.account_id = @account_id AND p.id = g.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = @account_id AND e.id = g.environment_id AND e.deleted_at IS NULL
+JOIN products AS p ON p.account_id = @account_id AND p.id = g.product_id
+JOIN environments AS e ON e.account_id = @account_id AND e.id = g.environment_id
 WHERE g.account_id = @account_id AND g.id = @id;
 
 -- GetBreakGlassGrantForUpdate returns one grant and locks it against its use by a deployment until the transaction ends.

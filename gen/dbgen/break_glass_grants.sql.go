@@ -114,8 +114,8 @@ func (q *Queries) CreateBreakGlassGrant(ctx context.Context, arg CreateBreakGlas
 const GetBreakGlassGrant = `-- name: GetBreakGlassGrant :one
 SELECT g.account_id, g.id, g.product_id, g.environment_id, g.version, g.reason, g.minutes, g.rule_types, g.status, g.created_by, g.created_by_name, g.created_at, g.confirm_until, g.confirmed_by, g.confirmed_by_name, g.confirmed_at, g.activated_at, g.expires_at, g.used_at, g.used_deployment_id, g.revoked_by, g.revoked_by_name, g.revoked_at, g.reviewed_by, g.reviewed_by_name, g.reviewed_at, g.review_comments, g.revision, g.updated_at, p.name AS product_name, e.name AS environment_name
 FROM break_glass_grants AS g
-JOIN products AS p ON p.account_id = $1 AND p.id = g.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = $1 AND e.id = g.environment_id AND e.deleted_at IS NULL
+JOIN products AS p ON p.account_id = $1 AND p.id = g.product_id
+JOIN environments AS e ON e.account_id = $1 AND e.id = g.environment_id
 WHERE g.account_id = $1 AND g.id = $2
 `
 
@@ -130,7 +130,7 @@ type GetBreakGlassGrantRow struct {
 	EnvironmentName string
 }
 
-// GetBreakGlassGrant returns one grant.
+// GetBreakGlassGrant returns one grant. A deleted product or environment has its last name.
 func (q *Queries) GetBreakGlassGrant(ctx context.Context, arg GetBreakGlassGrantParams) (GetBreakGlassGrantRow, error) {
 	row := q.db.QueryRow(ctx, GetBreakGlassGrant, arg.AccountID, arg.ID)
 	var i GetBreakGlassGrantRow
@@ -222,8 +222,8 @@ func (q *Queries) GetBreakGlassGrantForUpdate(ctx context.Context, arg GetBreakG
 const ListBreakGlassGrants = `-- name: ListBreakGlassGrants :many
 SELECT g.account_id, g.id, g.product_id, g.environment_id, g.version, g.reason, g.minutes, g.rule_types, g.status, g.created_by, g.created_by_name, g.created_at, g.confirm_until, g.confirmed_by, g.confirmed_by_name, g.confirmed_at, g.activated_at, g.expires_at, g.used_at, g.used_deployment_id, g.revoked_by, g.revoked_by_name, g.revoked_at, g.reviewed_by, g.reviewed_by_name, g.reviewed_at, g.review_comments, g.revision, g.updated_at, p.name AS product_name, e.name AS environment_name
 FROM break_glass_grants AS g
-JOIN products AS p ON p.account_id = $1 AND p.id = g.product_id AND p.deleted_at IS NULL
-JOIN environments AS e ON e.account_id = $1 AND e.id = g.environment_id AND e.deleted_at IS NULL
+JOIN products AS p ON p.account_id = $1 AND p.id = g.product_id
+JOIN environments AS e ON e.account_id = $1 AND e.id = g.environment_id
 WHERE g.account_id = $1
   AND ($2::timestamptz IS NULL OR (g.created_at, g.id) < ($2::timestamptz, $3::uuid))
 ORDER BY g.created_at DESC, g.id DESC
@@ -243,7 +243,7 @@ type ListBreakGlassGrantsRow struct {
 	EnvironmentName string
 }
 
-// ListBreakGlassGrants returns a page of the account's grants for products and environments that are not deleted, newest first.
+// ListBreakGlassGrants returns a page of the account's grants, newest first. Deleted products and environments have their last name.
 func (q *Queries) ListBreakGlassGrants(ctx context.Context, arg ListBreakGlassGrantsParams) ([]ListBreakGlassGrantsRow, error) {
 	rows, err := q.db.Query(ctx, ListBreakGlassGrants,
 		arg.AccountID,

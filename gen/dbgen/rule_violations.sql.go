@@ -13,9 +13,11 @@ import (
 )
 
 const ListRuleViolations = `-- name: ListRuleViolations :many
-SELECT v.account_id, v.id, v.occurred_at, v.rule_id, v.rule_name, v.rule_type, v.action, v.code, v.message, v.clears_at, v.certain, v.details, v.deployment_id, v.product_id, v.environment_id, v.version_id, v.grant_id, v.api_key_id, d.product_name, d.version, d.environment_name
+SELECT v.account_id, v.id, v.occurred_at, v.rule_id, v.rule_name, v.rule_type, v.action, v.code, v.message, v.clears_at, v.certain, v.details, v.deployment_id, v.product_id, v.environment_id, v.version_id, v.grant_id, v.api_key_id, p.name AS product_name, y.version, e.name AS environment_name
 FROM rule_violations AS v
-JOIN deployment_details AS d ON d.account_id = $1 AND d.id = v.deployment_id
+JOIN products AS p ON p.account_id = $1 AND p.id = v.product_id
+JOIN versions AS y ON y.account_id = $1 AND y.id = v.version_id
+JOIN environments AS e ON e.account_id = $1 AND e.id = v.environment_id
 WHERE v.account_id = $1
   AND ($2::timestamptz IS NULL OR (v.occurred_at, v.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR v.rule_id = $4::uuid)
@@ -50,8 +52,8 @@ type ListRuleViolationsRow struct {
 	EnvironmentName string
 }
 
-// ListRuleViolations returns a page of what rules have found about deployments of products and environments that are not deleted, newest
-// first.
+// ListRuleViolations returns a page of what rules have found about deployments, newest first. Deleted products and environments have their
+// last name.
 func (q *Queries) ListRuleViolations(ctx context.Context, arg ListRuleViolationsParams) ([]ListRuleViolationsRow, error) {
 	rows, err := q.db.Query(ctx, ListRuleViolations,
 		arg.AccountID,

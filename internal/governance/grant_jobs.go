@@ -60,7 +60,7 @@ func (w *expireGrantWorker) Work(ctx context.Context, job *river.Job[expireGrant
 		grant.Status = grantExpired
 		return nil
 	}, now)
-	if apperr.Is(err, apperr.NotFound) { // its product or environment is deleted
+	if apperr.Is(err, apperr.NotFound) { // the account has moved
 		return river.JobCancel(err) //nolint:wrapcheck // an instruction to the queue
 	}
 	return err

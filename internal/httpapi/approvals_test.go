@@ -157,6 +157,36 @@ func TestBreakGlassGrants(t *testing.T) {
 	}
 }
 
+// TestGrantsOutliveTheirProduct deletes the product and the environment of grants, and of what a rule has found.
+func TestGrantsOutliveTheirProduct(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	event := api.PostEvent(t, deploymentEvents, deployment(nil))
+	product, environment := event.Field(t, "product_id").(string), event.Field(t, "environment_id").(string)
+	send := func(role, method, path, body string) testapi.Answer {
+		t.Helper()
+		answer := api.As(t, role, method, path, body)
+		require.Less(t, answer.Status, 300, "%s", answer.Body)
+		return answer
+	}
+	violate(t, api, send("admin", http.MethodPost, rulesPath, scheduleRule("Freeze", "x")).Field(t, "id").(string), event.Field(t, "deployment_id").(string))
+	send("admin", http.MethodPatch, "/governance-settings", `{"break_glass_second_person":true}`)
+	id := send("sre", http.MethodPost, "/break-glass-grants/", grantBody(product, environment)).Field(t, "id").(string)
+	grants, violations := send("viewer", http.MethodGet, "/break-glass-grants/", ""), send("viewer", http.MethodGet, "/deployment-rules/violations", "")
+	require.Len(t, items(t, grants), 1)
+	require.Len(t, items(t, violations), 1)
+
+	send("admin", http.MethodDelete, "/products/"+product, "")
+	send("admin", http.MethodDelete, "/environments/"+environment, "")
+	require.JSONEq(t, string(grants.Body), string(send("viewer", http.MethodGet, "/break-glass-grants/", "").Body))
+	require.JSONEq(t, string(violations.Body), string(send("viewer", http.MethodGet, "/deployment-rules/violations", "").Body))
+	for _, action := range []string{"confirm", "revoke", "review"} {
+		answer := send("admin", http.MethodPost, "/break-glass-grants/"+id+"/"+action, "{}")
+		require.Equal(t, []any{"checkout", "production"}, []any{answer.Field(t, "product_name"), answer.Field(t, "environment_name")})
+	}
+	require.NotNil(t, send("viewer", http.MethodGet, "/break-glass-grants/"+id, "").Field(t, "reviewed_at"))
+}
+
 // TestBreakGlassEmail creates a grant in an account whose admins have e-mail.
 func TestBreakGlassEmail(t *testing.T) {
 	t.Parallel()

@@ -150,6 +150,16 @@ func TestGrantExpires(t *testing.T) {
 	require.Equal(t, []any{"breakglass.expired", nil, grant}, []any{expired["event_type"], expired["actor"], expired["grant_id"]})
 	require.Equal(t, 1, g.api.Count(t, "break_glass_grants WHERE status = 'expired'"))
 	require.Equal(t, 1, g.api.Count(t, "audit_log WHERE action = 'break_glass_grant.expire'"))
+
+	answer := g.send(t, http.MethodPost, "/break-glass-grants/", g.grant)
+	g.next(t, 3, 1)
+	g.send(t, http.MethodDelete, "/products/"+answer.Field(t, "product_id").(string), "")
+	g.send(t, http.MethodDelete, "/environments/"+answer.Field(t, "environment_id").(string), "")
+	g.api.Exec(t, `UPDATE break_glass_grants SET expires_at = now() WHERE status = 'active';
+		UPDATE river_job SET scheduled_at = now(), state = 'available' WHERE kind = 'expire_break_glass_grant' AND finalized_at IS NULL`)
+	expired = g.next(t, 4, 1)[0]
+	require.Equal(t, []any{"breakglass.expired", answer.Field(t, "id"), []any{"checkout"}, []any{"production"}},
+		[]any{expired["event_type"], expired["grant_id"], expired["product_names"], expired["environment_names"]})
 }
 
 // TestEndsAreObserved reports deployments at their end only: nothing is blocked, and what rules would have blocked is recorded once.

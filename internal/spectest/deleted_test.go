@@ -21,8 +21,8 @@ type visibility struct {
 func visibleAfter() map[string]visibility {
 	history := []string{"listAuditLog"} // "The audit log keeps who deleted it", and so with every change
 	return map[string]visibility{
-		"deleteProduct":     {lists: history},
-		"deleteEnvironment": {lists: history},
+		"deleteProduct":     {lists: []string{"listAuditLog", "listRuleViolations", "listBreakGlassGrants"}}, // "Its break-glass grants and rule violations stay"
+		"deleteEnvironment": {lists: []string{"listAuditLog", "listRuleViolations", "listBreakGlassGrants"}},
 		"deleteRelease":     {lists: history},
 		"removeReleaseVersion": {
 			lists: []string{"listVersions", "listDeployments", "listEnvironmentState", "listAuditLog"}, // "the version itself and its deployments stay"

@@ -141,8 +141,8 @@ class Methods(ABC):
     def delete_product(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a product.
 
-        Removes the product, its versions and its deployments from every view. The next event that mentions its name
-        creates a new product. The audit log records who deleted it.
+        Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+        name. The next event that mentions its name creates a new product. The audit log records who deleted it.
         """
         self.send(operations.delete_product(id, if_match=if_match))
 
@@ -195,8 +195,8 @@ class Methods(ABC):
     def delete_environment(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete an environment.
 
-        Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-        environment. The audit log records who deleted it.
+        Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+        next event that mentions its name creates a new environment. The audit log records who deleted it.
         """
         self.send(operations.delete_environment(id, if_match=if_match))
 
@@ -1674,8 +1674,8 @@ class AsyncMethods(ABC):
     async def delete_product(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete a product.
 
-        Removes the product, its versions and its deployments from every view. The next event that mentions its name
-        creates a new product. The audit log records who deleted it.
+        Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+        name. The next event that mentions its name creates a new product. The audit log records who deleted it.
         """
         await self.send(operations.delete_product(id, if_match=if_match))
 
@@ -1730,8 +1730,8 @@ class AsyncMethods(ABC):
     async def delete_environment(self, id: UUID | str, *, if_match: str | None = None) -> None:
         """Delete an environment.
 
-        Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-        environment. The audit log records who deleted it.
+        Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+        next event that mentions its name creates a new environment. The audit log records who deleted it.
         """
         await self.send(operations.delete_environment(id, if_match=if_match))
 

@@ -176,8 +176,8 @@ def get_product(id: UUID | str) -> Operation[models.Product]:
 def delete_product(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete a product.
 
-    Removes the product, its versions and its deployments from every view. The next event that mentions its name
-    creates a new product. The audit log records who deleted it.
+    Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+    name. The next event that mentions its name creates a new product. The audit log records who deleted it.
     """
     return Operation(
         method="DELETE",
@@ -270,8 +270,8 @@ def get_environment(id: UUID | str) -> Operation[models.Environment]:
 def delete_environment(id: UUID | str, *, if_match: str | None = None) -> Operation[None]:
     """Delete an environment.
 
-    Removes the environment and its deployments from every view. The next event that mentions its name creates a new
-    environment. The audit log records who deleted it.
+    Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+    next event that mentions its name creates a new environment. The audit log records who deleted it.
     """
     return Operation(
         method="DELETE",

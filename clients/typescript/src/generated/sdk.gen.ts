@@ -580,8 +580,8 @@ export const createProduct = (
 /**
  * Delete a product
  *
- * Removes the product, its versions and its deployments from every view. The next event that mentions its name
- * creates a new product. The audit log records who deleted it.
+ * Removes the product, its versions and its deployments from every view. Its break-glass grants and rule violations stay, with its last
+ * name. The next event that mentions its name creates a new product. The audit log records who deleted it.
  *
  */
 export const deleteProduct = (
@@ -696,8 +696,8 @@ export const createEnvironment = (
 /**
  * Delete an environment
  *
- * Removes the environment and its deployments from every view. The next event that mentions its name creates a new
- * environment. The audit log records who deleted it.
+ * Removes the environment and its deployments from every view. Its break-glass grants and rule violations stay, with its last name. The
+ * next event that mentions its name creates a new environment. The audit log records who deleted it.
  *
  */
 export const deleteEnvironment = (
