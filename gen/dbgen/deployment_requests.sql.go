@@ -185,26 +185,20 @@ WHERE r.status = 'approved' AND r.deleted_at IS NULL
   AND ($1::uuid IS NULL OR r.account_id = $1::uuid)
   AND ($2::uuid IS NULL OR r.id = $2::uuid)
   AND (r.account_id, r.id) > ($3::uuid, $4::uuid)
-  AND EXISTS (
-    SELECT FROM deployment_request_versions AS v
-    JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
-    WHERE v.account_id = r.account_id AND v.request_id = r.id)
-  AND EXISTS (
-    SELECT FROM deployment_request_environments AS x
-    JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
-    WHERE x.account_id = r.account_id AND x.request_id = r.id)
   AND NOT EXISTS (
     SELECT FROM deployment_request_steps AS s
     WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL)
-  AND NOT EXISTS (
-    SELECT FROM deployment_request_versions AS v
+  AND (
+    SELECT bool_and(c.last_at IS NOT NULL) AND (bool_or(c.first_at >= r.activated_at) OR bool_and(c.last_at >= r.activated_at))
+    FROM deployment_request_versions AS v
     JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
     JOIN deployment_request_environments AS x ON x.account_id = v.account_id AND x.request_id = v.request_id
     JOIN environments AS e ON e.account_id = x.account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
-    WHERE v.account_id = r.account_id AND v.request_id = r.id AND NOT EXISTS (
-      SELECT FROM deployments AS d
+    CROSS JOIN LATERAL (
+      SELECT min(d.completed_at) AS first_at, max(d.completed_at) AS last_at FROM deployments AS d
       WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
-        AND d.completed_at >= r.activated_at))
+    ) AS c
+    WHERE v.account_id = r.account_id AND v.request_id = r.id)
 ORDER BY r.account_id, r.id
 LIMIT 1000
 `
@@ -221,8 +215,9 @@ type ListDeployedRequestsRow struct {
 	ID        uuid.UUID
 }
 
-// ListDeployedRequests returns the approved requests whose versions have all completed in all environments since the activation, and whose steps
-// after the deployments are done: one of an account, or 1,000 of all accounts after a request. Cross-tenant.
+// ListDeployedRequests returns the approved requests whose versions have all completed in all environments, whenever, and whose steps after the
+// deployments are done: one of an account, or 1,000 of all accounts after a request. If all had completed before the activation, the request is
+// for deploying them again, and all have to complete since then. Cross-tenant.
 func (q *Queries) ListDeployedRequests(ctx context.Context, arg ListDeployedRequestsParams) ([]ListDeployedRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListDeployedRequests,
 		arg.AccountID,

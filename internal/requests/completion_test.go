@@ -53,3 +53,47 @@ func TestDeployedRequestsAreCompleted(t *testing.T) {
 	requireStatus("completed", "once")
 	require.Equal(t, 1, api.Count(t, "audit_log WHERE action = 'deployment_request.complete'"))
 }
+
+// TestRequestsCountDeploymentsBeforeTheirActivation deploys the version of a request to its environments, to some of them before the request is
+// activated.
+func TestRequestsCountDeploymentsBeforeTheirActivation(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	for name, c := range map[string]struct {
+		before, since []string // the environments
+		want          string
+	}{
+		"OneBefore":             {[]string{"staging"}, []string{"production"}, "completed"},
+		"OneBeforeAndAgain":     {[]string{"staging"}, []string{"staging"}, "approved"},
+		"NoneSince":             {[]string{"staging", "production"}, nil, "approved"},
+		"OneOfAllAgain":         {[]string{"staging", "production"}, []string{"staging"}, "approved"},
+		"AllAgain":              {[]string{"staging", "production"}, []string{"staging", "production"}, "completed"},
+		"AllSince":              {nil, []string{"production", "staging"}, "completed"},
+		"OneBeforeAndAllSince":  {[]string{"production"}, []string{"production", "staging"}, "completed"},
+		"OneSinceAndNoneBefore": {nil, []string{"production"}, "approved"},
+	} {
+		send := func(method, path, body string) testapi.Answer {
+			answer := api.As(t, "admin", method, path, body)
+			require.Less(t, answer.Status, 300, "%s: %s %s: %s", name, method, path, answer.Body)
+			return answer
+		}
+		deploy := func(environment, status string) testapi.Answer {
+			return api.PostEvent(t, "/deployment-events/", map[string]any{
+				"product_name": name, "version": "1", "environment_name": environment, "status": status, "invoke_id": uuid.NewString(),
+			})
+		}
+		staging, production := deploy("staging", "failed"), deploy("production", "failed")
+		path := "/deployment-requests/" + send(http.MethodPost, "/deployment-requests/", fmt.Sprintf(`{"name":%q,"environment_ids":[%q,%q]}`,
+			name, staging.Field(t, "environment_id"), production.Field(t, "environment_id"))).Field(t, "id").(string)
+		send(http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, staging.Field(t, "version_id")))
+		for _, environment := range c.before {
+			deploy(environment, "completed")
+		}
+		send(http.MethodPost, path+"/activate", "")
+		for _, environment := range c.since {
+			deploy(environment, "completed")
+		}
+		require.NoError(t, requests.Requests{DB: api.Pool.DB}.CompleteDeployed(t.Context(), time.Now()))
+		require.Equal(t, c.want, send(http.MethodGet, path, "").Field(t, "status"), name)
+	}
+}
