@@ -164,7 +164,7 @@ func (v *Verdict) decide(at time.Time, e *evaluation) {
 		return
 	}
 	v.Status = StatusBlocked
-	if e.attempt.SkipRequested && e.attempt.SkipPermitted {
+	if e.attempt.skips() {
 		v.Status = StatusSkipped
 		for i := range v.Violations {
 			if isOfConcurrency(v.Violations[i]) {

@@ -589,6 +589,13 @@ func TestSkipping(t *testing.T) {
 	require.Equal(t, verdict.First().Message, verdict.Message())
 	require.Equal(t, []policy.Action{policy.ActionSkipped, policy.ActionSkipped, policy.ActionBlocked},
 		[]policy.Action{verdict.Violations[0].Action, verdict.Violations[1].Action, verdict.Violations[2].Action})
+
+	require.Nil(t, set.NextAllowed(monday, policy.Attempt{SkipRequested: true}, f).AllowedAt)
+	next := set.NextAllowed(monday, skip, f)
+	require.Equal(t, verdict.First().ClearsAt, next.AllowedAt, "of what blocks alone")
+	require.Equal(t, verdict.First().RuleID, next.Binding.ID)
+	f.Requests = []policy.Request{{ID: uuid.UUID{50}, Name: "R", Status: policy.RequestInProgress, Gate: true, VersionIDs: []uuid.UUID{version.ID}, EnvironmentIDs: []uuid.UUID{production.ID}}}
+	require.Equal(t, next, set.NextAllowed(monday, skip, f), "requests are skipped, too")
 }
 
 func TestExceptionsThatMayMatter(t *testing.T) {

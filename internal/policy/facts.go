@@ -18,6 +18,9 @@ type Attempt struct {
 	SkipPermitted bool // the API key has the scope for it
 }
 
+// skips reports whether the attempt skips all rules but those of concurrency.
+func (a *Attempt) skips() bool { return a.SkipRequested && a.SkipPermitted }
+
 // Facts is what rules depend on, as far as it concerns the version, product and environment of an attempt. What does not exist yet has the
 // identifier uuid.Nil. Facts are of the present: Evaluate at a later time supposes that nothing else happens until then.
 type Facts struct {

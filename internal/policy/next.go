@@ -42,7 +42,7 @@ type constraint struct {
 	rule *rule
 }
 
-// constraints returns when each enabled rule that applies blocks, and when deployment requests do by themselves.
+// constraints returns when each enabled rule that applies and is not skipped blocks, and when deployment requests do by themselves.
 func (s *Set) constraints(e *evaluation) []constraint {
 	var list []constraint
 	for i := range s.rules {
@@ -57,6 +57,9 @@ func (s *Set) constraints(e *evaluation) []constraint {
 			gate := newGate(r)
 			list = append(list, constraint{spans: gate.check.blocked(e), rule: gate})
 		}
+	}
+	if e.attempt.skips() {
+		list = slices.DeleteFunc(list, func(one constraint) bool { return one.rule.ruleType != ConcurrencyRule })
 	}
 	return list
 }

@@ -183,9 +183,9 @@ func (d draws) compile(rules []policy.Rule) *policy.Set {
 }
 
 // firstMinute returns the first minute from one on, within the observed time, in which the attempt is allowed, or blocked.
-func firstMinute(set *policy.Set, from, until time.Time, f policy.Facts, isAllowed bool) *time.Time {
+func firstMinute(set *policy.Set, from, until time.Time, attempt policy.Attempt, f policy.Facts, isAllowed bool) *time.Time {
 	for at := from; at.Before(until); at = at.Add(minute) {
-		if set.Evaluate(at, policy.Attempt{}, f).Allowed() == isAllowed {
+		if set.Evaluate(at, attempt, f).Allowed() == isAllowed {
 			return &at
 		}
 	}
@@ -197,8 +197,9 @@ func TestNextAllowedIsTheFirstAllowedMinute(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDraws(t)
 		set, f, until := d.compile(d.rules(8)), d.facts(), d.from.Add(observedTime)
-		next := set.NextAllowed(d.from, policy.Attempt{}, f)
-		want := firstMinute(set, d.from, until, f, true)
+		attempt := policy.Attempt{SkipRequested: d.number("skips", 0, 3) == 0, SkipPermitted: true}
+		next := set.NextAllowed(d.from, attempt, f)
+		want := firstMinute(set, d.from, until, attempt, f, true)
 		if want == nil {
 			require.True(t, next.AllowedAt == nil || !next.AllowedAt.Before(until), "allowed at %v", next.AllowedAt)
 			require.NotNil(t, next.Binding)
@@ -207,17 +208,17 @@ func TestNextAllowedIsTheFirstAllowedMinute(t *testing.T) {
 		require.Equal(t, want, next.AllowedAt)
 		require.Equal(t, want.Equal(d.from), next.Binding == nil)
 		if want.After(d.from) {
-			require.False(t, set.Evaluate(want.Add(-1), policy.Attempt{}, f).Allowed())
-			verdict := set.Evaluate(want.Add(-1), policy.Attempt{}, f)
+			verdict := set.Evaluate(want.Add(-1), attempt, f)
+			require.False(t, verdict.Allowed())
 			require.True(t, slices.ContainsFunc(verdict.Violations, func(v policy.Violation) bool { return v.RuleID == next.Binding.ID }), "the binding rule blocks until then")
 		}
-		blocked := firstMinute(set, *want, until, f, false)
+		blocked := firstMinute(set, *want, until, attempt, f, false)
 		if blocked == nil {
 			require.True(t, next.BlockAt == nil || !next.BlockAt.Before(until), "blocks at %v", next.BlockAt)
 			return
 		}
 		require.Equal(t, blocked, next.BlockAt)
-		require.True(t, set.Evaluate(blocked.Add(-1), policy.Attempt{}, f).Allowed())
+		require.True(t, set.Evaluate(blocked.Add(-1), attempt, f).Allowed())
 	})
 }
 

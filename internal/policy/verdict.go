@@ -87,7 +87,7 @@ type Evaluation struct {
 	Message  string // of the violation
 }
 
-// Next is the result of NextAllowed. Grants and skipping are not considered.
+// Next is the result of NextAllowed. Grants are not considered.
 type Next struct {
 	// AllowedAt is the earliest time from the given one on at which no enabled rule blocks; nil: waiting does not suffice, or not until
 	// the horizon.
