@@ -214,12 +214,19 @@ func requiresLess(before, after policy.Rule) bool {
 			after.Concurrency.Per != before.Concurrency.Per
 	case policy.VersionApprovalRule:
 		was, is := before.VersionApproval, after.VersionApproval
-		isLonger := was.ApprovalTimeoutHours != nil && (is.ApprovalTimeoutHours == nil || *is.ApprovalTimeoutHours > *was.ApprovalTimeoutHours)
 		isElsewhere := was.Environment != nil && (is.Environment == nil || *is.Environment != *was.Environment)
-		return isLonger || isElsewhere || lacks(encodeAll(was.RequiredApprovals), encodeAll(is.RequiredApprovals))
+		return isLonger(was.ApprovalTimeoutHours, is.ApprovalTimeoutHours) || isElsewhere || lacks(was.RequiredApprovals, is.RequiredApprovals)
 	case policy.DeploymentRequestRule:
+		was, is := before.DeploymentRequest, after.DeploymentRequest
+		return isLonger(was.ApprovalTimeoutHours, is.ApprovalTimeoutHours) || was.RequirePreSteps && !is.RequirePreSteps ||
+			lacks(was.RequiredApprovals, is.RequiredApprovals)
 	}
 	return false
+}
+
+// isLonger reports whether approvals expire later, or do not expire any more.
+func isLonger(was, is *int) bool {
+	return was != nil && (is == nil || *is > *was)
 }
 
 // opensMore reports whether windows of a schedule may allow a time that they did not: one that denies is gone or another one, or one allows

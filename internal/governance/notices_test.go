@@ -29,6 +29,9 @@ func TestIsWeaker(t *testing.T) {
 	approval := func(types string) string {
 		return `{"name":"r","rule_type":"version_approval_required","version_approval_required":{"required_approvals":[` + types + `]}}`
 	}
+	request := func(members string) string {
+		return `{"name":"r","rule_type":"deployment_request_required","deployment_request_required":{` + members + `}}`
+	}
 	timed := func(hours string) string {
 		return `{"name":"r","rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"],"approval_timeout_hours":` + hours + `}}`
 	}
@@ -67,6 +70,13 @@ func TestIsWeaker(t *testing.T) {
 		"ApprovalShorter":       {timed("24"), timed("23"), false},
 		"SoakElsewhere":         {flow(`"prerequisites":["a"],"min_soak_minutes":10`), flow(`"prerequisites":["a","b"],"min_soak_minutes":10`), true},
 		"ApprovalMoreByAnAlias": {approval(`"qa_engineer"`), approval(`"qa","security"`), false},
+		"SlotLess":              {request(`"required_approvals":["qa","security"]`), request(`"required_approvals":["security"]`), true},
+		"SlotMore":              {request(`"required_approvals":["qa"]`), request(`"required_approvals":["security","qa"]`), false},
+		"SlotLonger":            {request(`"approval_timeout_hours":24`), request(`"approval_timeout_hours":25`), true},
+		"SlotUnlimited":         {request(`"approval_timeout_hours":24`), request(`"approval_timeout_hours":null`), true},
+		"SlotShorter":           {request(`"approval_timeout_hours":null`), request(`"approval_timeout_hours":24`), false},
+		"PreStepsOptional":      {request(`"require_pre_steps":true`), request(`"require_pre_steps":false`), true},
+		"PreStepsRequired":      {request(`"require_pre_steps":false`), request(`"require_pre_steps":true`), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
