@@ -351,8 +351,8 @@ SELECT e.id, e.type, ARRAY(
 FROM of_slots AS k
 JOIN environments AS e ON e.account_id = k.account_id AND e.id = k.environment_id;
 
--- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and a
--- deployment without a run that has followed it.
+-- ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and
+-- up to two deployments without a run that have followed it: one may be the planned one that starts.
 -- name: ListAttemptsWithoutRun :many
 WITH of_versions AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, e.environment_id, v.id AS version_id
@@ -374,7 +374,7 @@ WITH of_versions AS MATERIALIZED (
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
       AND x.id > k.id AND x.last_rejected_at IS NULL
-    LIMIT 1)) AS id
+    LIMIT 2)) AS id
   FROM newest AS k
 ), wanted AS MATERIALIZED (
   SELECT account_id, id FROM newest

@@ -180,7 +180,7 @@ WITH of_versions AS MATERIALIZED (
     SELECT x.id FROM deployments AS x
     WHERE x.account_id = k.account_id AND x.version_id = k.version_id AND x.environment_id = k.environment_id AND x.invoke_id IS NULL
       AND x.id > k.id AND x.last_rejected_at IS NULL
-    LIMIT 1)) AS id
+    LIMIT 2)) AS id
   FROM newest AS k
 ), wanted AS MATERIALIZED (
   SELECT account_id, id FROM newest
@@ -198,8 +198,8 @@ type ListAttemptsWithoutRunParams struct {
 	Since            time.Time
 }
 
-// ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and a
-// deployment without a run that has followed it.
+// ListAttemptsWithoutRun returns the newest attempt of each version, product and environment of a start without a run, since a time, and
+// up to two deployments without a run that have followed it: one may be the planned one that starts.
 func (q *Queries) ListAttemptsWithoutRun(ctx context.Context, arg ListAttemptsWithoutRunParams) ([]Deployment, error) {
 	rows, err := q.db.Query(ctx, ListAttemptsWithoutRun,
 		arg.AccountIDs,

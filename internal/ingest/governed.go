@@ -265,11 +265,12 @@ func (w *workingSet) beat(event Event, subject Subject, now time.Time) {
 }
 
 // attemptOf returns the attempt that a start or end belongs to, nil if there is none: that of the same run and attempt number, and without
-// a run the one of the version in a day. An attempt that a deployment has followed is over.
-func (w *workingSet) attemptOf(event Event, pair *resolvedPair, versionID uuid.UUID, now time.Time) *Subject {
-	for _, id := range w.runs[runKey{pair: pair.key, versionID: versionID, invokeID: event.InvokeID}] {
+// a run the one of the version in a day. An attempt that another deployment than that of the outcome has followed is over.
+func (w *workingSet) attemptOf(event Event, pair *resolvedPair, outcome Outcome, now time.Time) *Subject {
+	for _, id := range w.runs[runKey{pair: pair.key, versionID: outcome.Version.ID, invokeID: event.InvokeID}] {
 		one := w.subjects[id].Subject
 		switch {
+		case id == outcome.Subject.ID: // it was planned
 		case one.Status != PreflightFailed:
 			return nil
 		case event.InvokeID == "" && now.Sub(one.LastRejectedAt) > attemptRetention:
@@ -281,13 +282,14 @@ func (w *workingSet) attemptOf(event Event, pair *resolvedPair, versionID uuid.U
 	return nil
 }
 
-// linkAttempt notes the attempt that came before a new deployment. One that begins with its end was deployed although its start was rejected.
+// linkAttempt notes the attempt that came before a deployment, when it starts. One that begins with its end was deployed although its start
+// was rejected.
 func (w *workingSet) linkAttempt(outcome *Outcome, event Event, pair *resolvedPair, now time.Time) {
-	isNew := outcome.Effect == Created && (event.Status == Started || event.Status.IsTerminal())
-	if !isNew || w.kind != Deployment {
+	begins := outcome.Effect == Created && event.Status != Pending || outcome.Effect == Progressed
+	if !begins || w.kind != Deployment {
 		return
 	}
-	attempt := w.attemptOf(event, pair, outcome.Version.ID, now)
+	attempt := w.attemptOf(event, pair, *outcome, now)
 	if attempt == nil {
 		return
 	}
@@ -300,7 +302,7 @@ func (w *workingSet) linkAttempt(outcome *Outcome, event Event, pair *resolvedPa
 // reject records a start that rules block, and returns the error that answers it. The deployment of the outcome does not start: it is an
 // attempt. A start that is rejected again for the same reasons within repeatOfRejection records nothing.
 func (w *workingSet) reject(event Event, pair *resolvedPair, outcome Outcome, verdict policy.Verdict, next policy.Next, now time.Time) (attempt Subject) {
-	known := w.attemptOf(event, pair, outcome.Version.ID, now)
+	known := w.attemptOf(event, pair, outcome, now)
 	isNew := known == nil || outcome.Effect == Progressed // the planned deployment becomes the attempt
 	if !isNew && now.Sub(known.LastRejectedAt) < repeatOfRejection && slices.Equal(codesOf(known.Metadata), blockingCodes(verdict)) {
 		return *known

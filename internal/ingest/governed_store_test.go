@@ -347,6 +347,30 @@ func TestRejectedRepeats(t *testing.T) {
 	}
 
 	for _, run := range []string{"run", ""} {
+		t.Run("ThePlannedAgainIsLinked/Run="+run, func(t *testing.T) {
+			t.Parallel()
+			g := newGovernedFixture(t)
+			rule := g.rule(t, "schedule", "enabled", freeze())
+			var attempts []uuid.UUID
+			for range 2 {
+				_, err := g.send(t, "1", "pending", run)
+				require.NoError(t, err)
+				_, err = g.send(t, "1", "started", run)
+				attempts = append(attempts, attemptID(t, err))
+			}
+			g.change(t, "UPDATE deployment_rules SET mode = 'report_only' WHERE id = $1", rule)
+			for _, previous := range []uuid.UUID{attempts[1], uuid.Nil} {
+				planned, err := g.send(t, "1", "pending", run)
+				require.NoError(t, err)
+				passed, err := g.send(t, "1", "started", run)
+				require.NoError(t, err)
+				require.Equal(t, planned.Subject.ID, passed.Subject.ID)
+				require.Equal(t, previous, passed.Subject.PreviousAttemptID, "of the first deployment that followed an attempt")
+				_, err = g.send(t, "1", "completed", run)
+				require.NoError(t, err)
+			}
+		})
+
 		t.Run("TheLastRuleIsSwitchedOff/Run="+run, func(t *testing.T) {
 			t.Parallel()
 			g := newGovernedFixture(t)
