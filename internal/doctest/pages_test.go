@@ -190,7 +190,8 @@ func testApprovals(t *testing.T, g *guide) {
 	output := s.shell(t, "VERSIONER_API_KEY="+s.firstKey(t)+"\n"+g.script(t))
 	rejected := regexp.MustCompile(`(?m)^(.*)\n428$`).FindAllStringSubmatch(output, -1)
 	require.Len(t, rejected, 1, "the start before the approval alone is blocked: %s", output)
-	_, shown, _ := strings.Cut(g.take(t, "http")[0].text, "\n\n")
+	_, shown, _ := strings.Cut(g.text, "HTTP/1.1 428 Precondition Required\n")
+	shown, _, _ = strings.Cut(shown, fence)
 	var documented, sent map[string]any
 	require.NoError(t, json.Unmarshal([]byte(shown), &documented))
 	require.NoError(t, json.Unmarshal([]byte(rejected[0][1]), &sent))
