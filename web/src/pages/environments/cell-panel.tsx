@@ -95,9 +95,11 @@ function Current({ cell, history }: { cell: Cell; history: readonly Deployment[]
             <CopyButton text={cell.version} label="Copy the version" iconOnly />
           </>
         ) : null}
-        <Badge tone={tone} glyph={glyph}>
-          {stateText(cell, state)}
-        </Badge>
+        {attempt ? null : (
+          <Badge tone={tone} glyph={glyph}>
+            {stateText(cell, state)}
+          </Badge>
+        )}
       </div>
       {cell.since ? (
         <p className="text-muted">

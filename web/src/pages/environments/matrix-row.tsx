@@ -4,7 +4,7 @@ import { Badge } from "../../components/badge";
 import { Name, VersionName } from "../../components/name";
 import { Time } from "../../components/time";
 import { cx } from "../../lib/cx";
-import { type Attempt, attemptOf, type Cell, cellState, isFine, STATE_LABELS, stateText } from "./cell-state";
+import { type Attempt, attemptOf, type Cell, cellState, STATE_LABELS, stateText } from "./cell-state";
 import { cellsOf, type Column, type Row } from "./matrix-data";
 
 export const ROW_HEIGHT = 58;
@@ -102,59 +102,57 @@ function StateCell({ cell }: { cell: Cell }) {
   const { tone, glyph } = STATE_LABELS[state];
   const text = stateText(cell, state);
   const attempt = attemptOf(cell, state);
-  return (
-    <>
-      <div className="flex items-baseline gap-1.5 leading-5">
-        {cell.version ? (
-          <VersionName cut className="min-w-0 font-medium">
-            {cell.version}
-          </VersionName>
-        ) : null}
-        {isFine(state) ? (
-          <span className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}>
-            <span aria-hidden="true">{glyph} </span>
-            {text}
-          </span>
-        ) : (
+  const version = cell.version ? (
+    <VersionName cut className="min-w-0 font-medium">
+      {cell.version}
+    </VersionName>
+  ) : null;
+  const running = <WhenAndWho at={cell.since} who={cell.deployed_by_name || cell.deployed_by} />;
+  if (attempt)
+    return (
+      <>
+        <div className="flex items-baseline gap-1.5 leading-4.5">
+          {version ? (
+            <>
+              {version}
+              {running}
+            </>
+          ) : (
+            <Never />
+          )}
+        </div>
+        <div className="flex items-baseline gap-1.5 leading-4.5">
           <Badge tone={tone} glyph={glyph}>
             {text}
           </Badge>
-        )}
+          <Name cut className="font-mono text-xs">
+            {attempt.version ?? ""}
+          </Name>
+        </div>
+        <WhenAndWho {...attempt} />
+      </>
+    );
+  return (
+    <>
+      <div className="flex items-baseline gap-1.5 leading-5">
+        {version}
+        <span className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}>
+          <span aria-hidden="true">{glyph} </span>
+          {text}
+        </span>
       </div>
-      {attempt ? (
-        <AttemptLines {...attempt} />
-      ) : (
-        <WhenAndWho at={cell.since} who={cell.deployed_by_name || cell.deployed_by} />
-      )}
+      {running}
     </>
   );
 }
 
-const LINE = "flex gap-1 text-xs leading-4 text-muted";
-
 function WhenAndWho({ at, who }: Pick<Attempt, "at" | "who">) {
   return (
-    <div className={LINE}>
+    <div className="flex min-w-0 gap-1 text-xs leading-4 text-muted">
       <Time at={at} className="shrink-0" />
       {who ? <span aria-hidden="true">·</span> : null}
       {who ? <Name cut>{who}</Name> : null}
     </div>
-  );
-}
-
-/** The deployment that has not made its version the one that runs. */
-function AttemptLines({ version, at, who }: Attempt) {
-  return (
-    <>
-      <div className={LINE}>
-        <span aria-hidden="true">→</span>
-        <span className="sr-only">newest deployment: </span>
-        <Name cut className="font-mono">
-          {version ?? ""}
-        </Name>
-      </div>
-      <WhenAndWho at={at} who={who} />
-    </>
   );
 }
 

@@ -10,8 +10,8 @@ import { APPROVAL_TYPES, CODES } from "../governance/texts";
 
 const LINK = "rounded text-accent underline";
 
-/** What the deployment rules say about a deployment. */
-export function PreflightAnswer({ answer }: { answer: Preflight }) {
+/** What the deployment rules say about a deployment of a version, or to an environment: the subject, as the user named it. */
+export function PreflightAnswer({ subject, answer }: { subject: string; answer: Preflight }) {
   const { would_allow: isAllowed, violations, reports, missing_approvals: missing, warnings } = answer;
   return (
     <section aria-label="Answer" className="flex flex-col gap-3">
@@ -25,7 +25,10 @@ export function PreflightAnswer({ answer }: { answer: Preflight }) {
             no
           </Badge>
         )}
-        {isAllowed ? "It may be deployed now." : "Rules block it now."}
+        <span className="min-w-0">
+          <Name className="font-medium">{subject}</Name>
+          {isAllowed ? ": it may be deployed now." : ": rules block it now."}
+        </span>
         <span className="text-sm text-muted">
           asked <Time at={answer.evaluated_at} />
         </span>

@@ -82,7 +82,7 @@ function Box({ label, text, suggestions, onChange, requestOf }: BoxProps) {
         </Button>
       </form>
       <InlineError error={error} />
-      <div aria-live="polite">{isAsked ? <PreflightAnswer answer={data} /> : null}</div>
+      <div aria-live="polite">{isAsked ? <PreflightAnswer subject={text.trim()} answer={data} /> : null}</div>
     </div>
   );
 }
