@@ -59,7 +59,7 @@ func Read(data []byte, timezone string) ([]policy.Window, []Problem) {
 	if err != nil {
 		return nil, []Problem{{Message: "not an iCalendar file: " + truncate(err.Error(), maxReason)}}
 	}
-	r := reader{zone: zone, timezone: timezone, masters: make(map[string]int), excluded: make(map[string][]time.Time)}
+	r := reader{zone: zone, timezone: timezone, masters: make(map[string]int), excluded: make(map[string][]moment)}
 	for _, event := range parsed.Events() {
 		r.event(properties(event))
 	}
@@ -181,7 +181,7 @@ type reader struct {
 	windows  []policy.Window
 	uids     []string            // of the windows
 	masters  map[string]int      // by UID: the position of the recurring window, -1 if the event denies nothing
-	excluded map[string][]time.Time // by UID: the local times of occurrences that events with a RECURRENCE-ID replace
+	excluded map[string][]moment // by UID: the occurrences that events with a RECURRENCE-ID replace
 	problems []Problem
 }
 
@@ -236,7 +236,7 @@ func (r *reader) exclude(uid string, replaced ical.BaseProperty) bool {
 		r.add(uid, "RECURRENCE-ID: %s", err)
 		return false
 	}
-	r.excluded[uid] = append(r.excluded[uid], at.local)
+	r.excluded[uid] = append(r.excluded[uid], at)
 	return true
 }
 
@@ -245,8 +245,9 @@ func (r *reader) excludeOverridden() {
 	for _, uid := range slices.Sorted(maps.Keys(r.excluded)) {
 		if master, isKnown := r.masters[uid]; isKnown && master >= 0 {
 			window := &r.windows[master]
-			for _, local := range r.excluded[uid] {
-				if date, clock, _ := strings.Cut(local.Format(windowTime), "T"); strings.HasSuffix(window.Start, "T"+clock) { // else no occurrence is replaced
+			for _, at := range r.excluded[uid] {
+				date, clock, _ := strings.Cut(at.local.Format(windowTime), "T")
+				if at.isDate || strings.HasSuffix(window.Start, "T"+clock) { // else no occurrence is replaced
 					window.ExDates = append(window.ExDates, date)
 				}
 			}
