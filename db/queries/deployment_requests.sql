@@ -105,9 +105,9 @@ ON CONFLICT (account_id, request_id, environment_id) DO NOTHING;
 DELETE FROM deployment_request_environments
 WHERE account_id = @account_id AND request_id = @request_id AND environment_id <> ALL (@environment_ids::uuid[]);
 
--- ListDeployedRequests returns the approved requests whose versions have all completed in all environments, whenever, and whose steps after the
--- deployments are done: one of an account, or 1,000 of all accounts after a request. If all had completed before the activation, the request is
--- for deploying them again, and all have to complete since then. Cross-tenant.
+-- ListDeployedRequests returns the approved requests whose versions have completed in all environments since the activation, or are the current
+-- ones there, and whose steps after the deployments are done: one of an account, or 1,000 of all accounts after a request. If all had completed
+-- before the activation, the request is for deploying them again, and all have to complete since then. Cross-tenant.
 -- name: ListDeployedRequests :many
 SELECT r.account_id, r.id FROM deployment_requests AS r
 WHERE r.status = 'approved' AND r.deleted_at IS NULL
@@ -118,7 +118,8 @@ WHERE r.status = 'approved' AND r.deleted_at IS NULL
     SELECT FROM deployment_request_steps AS s
     WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'post' AND s.completed_at IS NULL)
   AND (
-    SELECT bool_and(c.last_at IS NOT NULL) AND (bool_or(c.first_at >= r.activated_at) OR bool_and(c.last_at >= r.activated_at))
+    SELECT bool_and(coalesce(c.last_at >= r.activated_at, false) OR coalesce(o.version_id = v.version_id, false))
+      AND (bool_or(c.first_at >= r.activated_at) OR bool_and(c.last_at >= r.activated_at))
     FROM deployment_request_versions AS v
     JOIN products AS p ON p.account_id = v.account_id AND p.id = v.product_id AND p.deleted_at IS NULL
     JOIN deployment_request_environments AS x ON x.account_id = v.account_id AND x.request_id = v.request_id
@@ -127,6 +128,8 @@ WHERE r.status = 'approved' AND r.deleted_at IS NULL
       SELECT min(d.completed_at) AS first_at, max(d.completed_at) AS last_at FROM deployments AS d
       WHERE d.account_id = v.account_id AND d.version_id = v.version_id AND d.environment_id = x.environment_id AND d.status = 'completed'
     ) AS c
+    LEFT JOIN environment_state AS t ON t.account_id = v.account_id AND t.product_id = v.product_id AND t.environment_id = x.environment_id
+    LEFT JOIN deployments AS o ON o.account_id = t.account_id AND o.id = t.current_deployment_id
     WHERE v.account_id = r.account_id AND v.request_id = r.id)
 ORDER BY r.account_id, r.id
 LIMIT 1000;

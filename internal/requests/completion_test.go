@@ -62,32 +62,39 @@ func TestRequestsCountDeploymentsBeforeTheirActivation(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, since []string // the environments
 		want          string
+		isReplaced    bool // by another version in production, before the activation
 	}{
-		"OneBefore":             {[]string{"staging"}, []string{"production"}, "completed"},
-		"OneBeforeAndAgain":     {[]string{"staging"}, []string{"staging"}, "approved"},
-		"NoneSince":             {[]string{"staging", "production"}, nil, "approved"},
-		"OneOfAllAgain":         {[]string{"staging", "production"}, []string{"staging"}, "approved"},
-		"AllAgain":              {[]string{"staging", "production"}, []string{"staging", "production"}, "completed"},
-		"AllSince":              {nil, []string{"production", "staging"}, "completed"},
-		"OneBeforeAndAllSince":  {[]string{"production"}, []string{"production", "staging"}, "completed"},
-		"OneSinceAndNoneBefore": {nil, []string{"production"}, "approved"},
+		"ReplacedBefore":        {before: []string{"production"}, since: []string{"staging"}, want: "approved", isReplaced: true},
+		"ReplacedAndAgain":      {before: []string{"production"}, since: []string{"staging", "production"}, want: "completed", isReplaced: true},
+		"OneBefore":             {before: []string{"staging"}, since: []string{"production"}, want: "completed"},
+		"OneBeforeAndAgain":     {before: []string{"staging"}, since: []string{"staging"}, want: "approved"},
+		"NoneSince":             {before: []string{"staging", "production"}, since: nil, want: "approved"},
+		"OneOfAllAgain":         {before: []string{"staging", "production"}, since: []string{"staging"}, want: "approved"},
+		"AllAgain":              {before: []string{"staging", "production"}, since: []string{"staging", "production"}, want: "completed"},
+		"AllSince":              {before: nil, since: []string{"production", "staging"}, want: "completed"},
+		"OneBeforeAndAllSince":  {before: []string{"production"}, since: []string{"production", "staging"}, want: "completed"},
+		"OneSinceAndNoneBefore": {before: nil, since: []string{"production"}, want: "approved"},
 	} {
 		send := func(method, path, body string) testapi.Answer {
 			answer := api.As(t, "admin", method, path, body)
 			require.Less(t, answer.Status, 300, "%s: %s %s: %s", name, method, path, answer.Body)
 			return answer
 		}
-		deploy := func(environment, status string) testapi.Answer {
+		deployVersion := func(version, environment, status string) testapi.Answer {
 			return api.PostEvent(t, "/deployment-events/", map[string]any{
-				"product_name": name, "version": "1", "environment_name": environment, "status": status, "invoke_id": uuid.NewString(),
+				"product_name": name, "version": version, "environment_name": environment, "status": status, "invoke_id": uuid.NewString(),
 			})
 		}
+		deploy := func(environment, status string) testapi.Answer { return deployVersion("1", environment, status) }
 		staging, production := deploy("staging", "failed"), deploy("production", "failed")
 		path := "/deployment-requests/" + send(http.MethodPost, "/deployment-requests/", fmt.Sprintf(`{"name":%q,"environment_ids":[%q,%q]}`,
 			name, staging.Field(t, "environment_id"), production.Field(t, "environment_id"))).Field(t, "id").(string)
 		send(http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, staging.Field(t, "version_id")))
 		for _, environment := range c.before {
 			deploy(environment, "completed")
+		}
+		if c.isReplaced {
+			deployVersion("0", "production", "completed")
 		}
 		send(http.MethodPost, path+"/activate", "")
 		for _, environment := range c.since {
