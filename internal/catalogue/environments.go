@@ -112,6 +112,9 @@ func (e Environments) update(ctx context.Context, db *postgres.DB, target etag.R
 // Delete hides an environment from every view and frees its names. Its state rows are locked first, in the order in which events lock.
 func (e Environments) Delete(ctx context.Context, target etag.Ref) error {
 	return e.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if _, err := db.LockGovernanceRevisions(ctx, []uuid.UUID{target.AccountID}); err != nil { // or slots may be filled after they are deleted
+			return postgres.Classify(err)
+		}
 		if _, err := db.LockEnvironmentStatesOfEnvironment(ctx, dbgen.LockEnvironmentStatesOfEnvironmentParams{AccountID: target.AccountID, EnvironmentID: target.ID}); err != nil {
 			return postgres.Classify(err)
 		}

@@ -106,6 +106,9 @@ func (p Products) update(ctx context.Context, db *postgres.DB, target etag.Ref, 
 // Delete hides a product from every view and frees its names. Its state rows are locked first, in the order in which events lock.
 func (p Products) Delete(ctx context.Context, target etag.Ref) error {
 	return p.DB.WithTx(ctx, func(db *postgres.DB) error {
+		if _, err := db.LockGovernanceRevisions(ctx, []uuid.UUID{target.AccountID}); err != nil { // or slots may be filled after they are deleted
+			return postgres.Classify(err)
+		}
 		if _, err := db.LockEnvironmentStatesOfProduct(ctx, dbgen.LockEnvironmentStatesOfProductParams{AccountID: target.AccountID, ProductID: target.ID}); err != nil {
 			return postgres.Classify(err)
 		}

@@ -127,7 +127,7 @@ func (r Rules) Create(ctx context.Context, accountID uuid.UUID, body json.RawMes
 		if rule, err = RuleOf(row); err != nil {
 			return false, err
 		}
-		if err := checkOccurrences(ctx, db, rule, now); err != nil {
+		if err := checkOccurrences(ctx, db, nil, rule, now); err != nil {
 			return false, err
 		}
 		if err := fillSlotsFor(ctx, db, rule, now); err != nil {
@@ -177,7 +177,7 @@ func replace(ctx context.Context, db *postgres.DB, former, rule Rule, action str
 	if err != nil {
 		return rule, false, err
 	}
-	if err := checkOccurrences(ctx, db, rule, now); err != nil {
+	if err := checkOccurrences(ctx, db, &former, rule, now); err != nil {
 		return rule, false, err
 	}
 	if err := fillSlotsFor(ctx, db, rule, now); err != nil {
@@ -330,35 +330,54 @@ func checkCount(ctx context.Context, db *postgres.DB, accountID uuid.UUID) error
 	return nil
 }
 
-// checkOccurrences checks that servers can compile the account's schedules, once a rule with a schedule is stored.
-func checkOccurrences(ctx context.Context, db *postgres.DB, rule Rule, now time.Time) error {
-	if rule.Type != policy.ScheduleRule || rule.Mode == policy.Disabled {
-		return nil
+// checkOccurrences checks that servers can compile the account's schedules, once a rule with a schedule is stored. A change that adds no
+// windows is always possible.
+func checkOccurrences(ctx context.Context, db *postgres.DB, former *Rule, rule Rule, now time.Time) error {
+	count, err := countOccurrences(rule, now)
+	if err != nil || count == 0 {
+		return err
+	}
+	if former != nil {
+		if before, err := countOccurrences(*former, now); err != nil || count <= before {
+			return err
+		}
 	}
 	rows, err := db.ListRulesInForce(ctx, []uuid.UUID{rule.AccountID})
 	if err != nil {
 		return postgres.Classify(err)
 	}
-	count := 0
 	for _, row := range rows {
-		one, err := RuleOf(row)
+		if row.ID == rule.ID {
+			continue
+		}
+		other, err := RuleOf(row)
 		if err != nil {
 			return err
 		}
-		if one.Schedule == nil {
-			continue
-		}
-		expansion, err := calendar.Expand(one.Schedule, now, now.Add(policy.Horizon))
+		more, err := countOccurrences(other, now)
 		if err != nil {
-			return fmt.Errorf("expand the schedule of rule %s: %w", one.ID, err)
+			return err
 		}
-		if count += len(expansion.Occurrences); count > maxOccurrences {
-			return apperr.NewInvalid(apperr.Field{
-				Loc: []any{"body", "schedule"}, Msg: fmt.Sprintf("the schedules of the account's rules may have at most %d windows in 400 days", maxOccurrences), Type: "value_error.quota",
-			})
-		}
+		count += more
+	}
+	if count > maxOccurrences {
+		return apperr.NewInvalid(apperr.Field{
+			Loc: []any{"body", "schedule"}, Msg: fmt.Sprintf("the schedules of the account's rules may have at most %d windows in 400 days", maxOccurrences), Type: "value_error.quota",
+		})
 	}
 	return nil
+}
+
+// countOccurrences returns how many windows the schedule of a rule in force has until the horizon.
+func countOccurrences(rule Rule, now time.Time) (int, error) {
+	if rule.Schedule == nil || rule.Mode == policy.Disabled {
+		return 0, nil
+	}
+	expansion, err := calendar.Expand(rule.Schedule, now, now.Add(policy.Horizon))
+	if err != nil {
+		return 0, fmt.Errorf("expand the schedule of rule %s: %w", rule.ID, err)
+	}
+	return len(expansion.Occurrences), nil
 }
 
 func scopeOf(rule policy.Rule) json.RawMessage {

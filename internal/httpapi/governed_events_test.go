@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/versioner-io/versioner/internal/testapi"
@@ -126,6 +128,32 @@ func TestChangedNamesAndTypes(t *testing.T) {
 			require.Equal(t, http.StatusOK, answer.Status, "nothing is in progress: %s", answer.Body)
 		})
 	}
+}
+
+// TestRenamesAndStartsDoNotDeadlock renames a product while a start under rules creates a product of that name.
+func TestRenamesAndStartsDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	const rounds = 40
+	api := testapi.New(t)
+	created(t, api, rulesPath, concurrencyRule("scope"))
+	awaitGovernance(t, api)
+	product := created(t, api, "/products/", `{"name":"shop"}`)
+	for round := range rounds {
+		name := fmt.Sprintf("shop %d", round)
+		var group sync.WaitGroup
+		group.Go(func() {
+			answer := start(t, api, "1", map[string]any{"product_name": name, "invoke_id": name})
+			assert.Contains(t, []int{http.StatusOK, http.StatusConflict}, answer.Status, "%s", answer.Body)
+		})
+		group.Go(func() {
+			answer := api.As(t, "admin", http.MethodPatch, product, `{"name":"`+name+`"}`)
+			assert.Contains(t, []int{http.StatusOK, http.StatusConflict}, answer.Status, "%s", answer.Body)
+		})
+		group.Wait()
+	}
+	const statistics = "pg_stat_database WHERE datname = current_database() AND "
+	require.Eventually(t, func() bool { return api.Count(t, statistics+"xact_commit > "+strconv.Itoa(rounds)) == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Zero(t, api.Count(t, statistics+"deadlocks > 0"))
 }
 
 // TestDeletedObjectsOccupyNothing deletes a product, or an environment, with a deployment in progress, which then does not count any more.

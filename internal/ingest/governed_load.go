@@ -78,6 +78,16 @@ func (t *transaction) queueGovernance(batch *pgx.Batch) *governedAccounts {
 	return g
 }
 
+// lockGovernance takes those locks alone, before the names that the transaction creates: changes of names lock governance first, too.
+func (t *transaction) lockGovernance(ctx context.Context) error {
+	batch := &pgx.Batch{}
+	t.queueGovernance(batch)
+	if batch.Len() == 0 {
+		return nil
+	}
+	return t.tx.Send(ctx, batch)
+}
+
 // queueLocks queues a statement for each sequence of accounts that are locked alike.
 func (g *governedAccounts) queueLocks(batch *pgx.Batch) {
 	var accounts []uuid.UUID

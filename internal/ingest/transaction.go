@@ -93,6 +93,9 @@ func (t *transaction) run(ctx context.Context, pool *postgres.TenantPool, lockTi
 	}
 	defer t.tx.Close(ctx)
 	if len(create) > 0 {
+		if err := t.lockGovernance(ctx); err != nil {
+			return nil, err
+		}
 		now := t.clock()
 		created, err := createNames(ctx, t.tx, t.kind, create, func(int) time.Time { return now })
 		if err != nil {
