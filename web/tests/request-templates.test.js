@@ -141,6 +141,25 @@ describe("request templates", suite, () => {
         ["performance"],
       );
 
+      await page.getByRole("button", { name: "Edit Production" }).click();
+      await dialog(page).getByRole("group", { name: "Optional approvals" }).getByLabel("Security").check();
+      await call("PATCH", `/deployment-request-templates/${id}`, {
+        approvals: ["qa", "compliance", "performance"].map((approval_type) => ({ approval_type })),
+      });
+      await dialog(page).getByRole("button", { name: "Save", exact: true }).click();
+      await dialog(page).getByText("Another user has saved a change").waitFor();
+      await send(page, "Save my changes over it");
+      await template.getByText("Optional approvals Security").waitFor();
+      assert.deepEqual(
+        (await templateOf(name)).approvals.map(({ approval_type, required }) => [approval_type, required]).sort(),
+        [
+          ["compliance", true],
+          ["performance", true],
+          ["qa", true],
+          ["security", false],
+        ],
+      );
+
       await page.getByRole("button", { name: "Delete Production" }).click();
       await dialog(page).getByText("The requests that were copied from it stay.").waitFor();
       await call("PATCH", `/deployment-request-templates/${id}`, { description: "Saved again" });

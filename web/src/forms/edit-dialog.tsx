@@ -18,8 +18,8 @@ interface EditDialogProps<T, Body> {
   revised?: Revised<T>;
   load: () => Promise<Revised<T>>;
   valuesOf: (object: T) => Values;
-  /** Sends the values that have changed; `body` has all of the form that are not empty. */
-  save: (patch: Body, revision: Revised<T>, body: Body) => PromiseLike<unknown>;
+  /** Sends the values that have changed since `before`; `body` has all of the form that are not empty. */
+  save: (patch: Body, revision: Revised<T>, body: Body, before: T) => PromiseLike<unknown>;
   onSaved?: () => void;
   onClose: () => void;
   isWide?: boolean;
@@ -69,7 +69,7 @@ function Form<T, Body>({
     mutationFn: async (revision: Revised<T>) => {
       const patch = patchOf<Body>(form.fields, before, form.values);
       try {
-        if (patch) await save(patch, revision, bodyOf<Body>(form.fields, form.values));
+        if (patch) await save(patch, revision, bodyOf<Body>(form.fields, form.values), base.object);
         return true;
       } catch (failure) {
         if (!(failure instanceof PreconditionFailed)) throw failure;

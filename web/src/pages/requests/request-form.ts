@@ -117,26 +117,32 @@ export async function newBody(form: RequestValues): Promise<DeploymentRequestCre
 }
 
 /**
- * The changes of a template. Its approvals are in two fields of the form: one that the user has not changed is as it is saved, without the types that
- * the user has moved to the other one.
+ * The changes of a template. Its approvals are in two fields of the form, and another user may have moved types since it was opened: if the user has
+ * changed one field, the other one is as it is saved, without the types that the user has added to the first one.
  */
 export async function templatePatch(
   { environments, required, optional, ...others }: Partial<RequestValues>,
-  { template }: NamedTemplate,
+  { template: saved }: NamedTemplate,
   form: RequestValues,
+  { template: before }: NamedTemplate,
 ): Promise<DeploymentRequestTemplatePatch> {
   checkTypes(form);
-  const savedWithout = (isRequired: boolean, moved: readonly ApprovalType[] = []) =>
-    typesIn(template, isRequired).filter((type) => !moved.includes(type));
-  const isChanged = required !== undefined || optional !== undefined;
+  const changed = (): DeploymentRequestSlotInput[] => {
+    if (required && optional) return slotsOf(required, optional);
+    const isRequired = required !== undefined;
+    const mine = required ?? optional ?? [];
+    const other = without(typesIn(saved, !isRequired), without(mine, typesIn(before, isRequired)));
+    return isRequired ? slotsOf(without(mine, other), other) : slotsOf(other, without(mine, other));
+  };
   return {
     ...others,
     ...(environments ? { environment_ids: await environmentIds(environments) } : {}),
-    ...(isChanged
-      ? { approvals: slotsOf(required ?? savedWithout(true, optional), optional ?? savedWithout(false, required)) }
-      : {}),
+    ...(required || optional ? { approvals: changed() } : {}),
   };
 }
+
+const without = (types: readonly ApprovalType[], others: readonly ApprovalType[]) =>
+  types.filter((type) => !others.includes(type));
 
 /** Rejects a type in both fields. */
 function checkTypes({ required = [], optional = [] }: RequestValues): void {

@@ -39,10 +39,10 @@ export function TemplateDialogs({ action, onClose }: { action: TemplateAction; o
           fields={TEMPLATE_FIELDS}
           load={() => readRequestTemplate(action.template.id)}
           valuesOf={templateValues}
-          save={async (changes: Partial<RequestValues>, { object, etag }, values) =>
+          save={async (changes: Partial<RequestValues>, { object, etag }, values, before) =>
             changeRequestTemplate(
               action.template.id,
-              await templatePatch(changes, object, values as RequestValues),
+              await templatePatch(changes, object, values as RequestValues, before),
               etag,
             )
           }
