@@ -1,11 +1,11 @@
 -- ListRuleViolations returns a page of what rules have found about deployments, newest first. Deleted products and environments have their
 -- last name.
 -- name: ListRuleViolations :many
-SELECT sqlc.embed(v), p.name AS product_name, y.version, e.name AS environment_name
+SELECT sqlc.embed(v),
+  (SELECT p.name FROM products AS p WHERE p.account_id = @account_id AND p.id = v.product_id)::text AS product_name,
+  (SELECT y.version FROM versions AS y WHERE y.account_id = @account_id AND y.id = v.version_id)::text AS version,
+  (SELECT e.name FROM environments AS e WHERE e.account_id = @account_id AND e.id = v.environment_id)::text AS environment_name
 FROM rule_violations AS v
-JOIN products AS p ON p.account_id = @account_id AND p.id = v.product_id
-JOIN versions AS y ON y.account_id = @account_id AND y.id = v.version_id
-JOIN environments AS e ON e.account_id = @account_id AND e.id = v.environment_id
 WHERE v.account_id = @account_id
   AND (sqlc.narg('after_at')::timestamptz IS NULL OR (v.occurred_at, v.id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
   AND (sqlc.narg('rule_id')::uuid IS NULL OR v.rule_id = sqlc.narg('rule_id')::uuid)

@@ -13,11 +13,11 @@ import (
 )
 
 const ListRuleViolations = `-- name: ListRuleViolations :many
-SELECT v.account_id, v.id, v.occurred_at, v.rule_id, v.rule_name, v.rule_type, v.action, v.code, v.message, v.clears_at, v.certain, v.details, v.deployment_id, v.product_id, v.environment_id, v.version_id, v.grant_id, v.api_key_id, p.name AS product_name, y.version, e.name AS environment_name
+SELECT v.account_id, v.id, v.occurred_at, v.rule_id, v.rule_name, v.rule_type, v.action, v.code, v.message, v.clears_at, v.certain, v.details, v.deployment_id, v.product_id, v.environment_id, v.version_id, v.grant_id, v.api_key_id,
+  (SELECT p.name FROM products AS p WHERE p.account_id = $1 AND p.id = v.product_id)::text AS product_name,
+  (SELECT y.version FROM versions AS y WHERE y.account_id = $1 AND y.id = v.version_id)::text AS version,
+  (SELECT e.name FROM environments AS e WHERE e.account_id = $1 AND e.id = v.environment_id)::text AS environment_name
 FROM rule_violations AS v
-JOIN products AS p ON p.account_id = $1 AND p.id = v.product_id
-JOIN versions AS y ON y.account_id = $1 AND y.id = v.version_id
-JOIN environments AS e ON e.account_id = $1 AND e.id = v.environment_id
 WHERE v.account_id = $1
   AND ($2::timestamptz IS NULL OR (v.occurred_at, v.id) < ($2::timestamptz, $3::uuid))
   AND ($4::uuid IS NULL OR v.rule_id = $4::uuid)
