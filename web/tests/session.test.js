@@ -153,7 +153,7 @@ describe("session", suite, () => {
         await page.goto(`${server.url}/app/`);
         await signIn(page);
         await page.getByRole("grid").waitFor();
-        await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000)); // from here on, time passes by steps only
+        await page.clock.pauseAt(await page.evaluate(() => Date.now() + 10_000)); // from here on, time passes by steps only
         count = 0;
         let pending = 0;
         const isPolled = (request) => request.url().includes("/environment-state/");
