@@ -111,7 +111,7 @@ describe("environments", suite, () => {
 
   test("shows an event within 8 seconds, and renders its row alone", () =>
     visit(browser, server, "/", { token }, async (page) => {
-      const cell = await cellOf(page, "cart-service", "production");
+      const cell = await cellOf(page, "pricing-engine", "production");
       await cell.waitFor();
       await page.evaluate(() => {
         window.changedRows = new Set();
@@ -123,7 +123,7 @@ describe("environments", suite, () => {
         }).observe(document.querySelector("[role=grid]"), { subtree: true, childList: true, characterData: true });
       });
       const event = {
-        product_name: "cart-service",
+        product_name: "pricing-engine",
         version: "99.0.0",
         environment_name: "production",
         status: "started",
@@ -131,7 +131,7 @@ describe("environments", suite, () => {
       assert.equal((await send(server.key, event)).status, 200);
       await showsByNextPoll(page, "/environment-state/", "99.0.0", cell.getByText("in progress"));
       const changed = await page.evaluate(() => [...window.changedRows]);
-      assert.ok(changed.includes("cart-service") && changed.length <= 3, `changed rows: ${changed}`);
+      assert.ok(changed.includes("pricing-engine") && changed.length <= 3, `changed rows: ${changed}`);
       await send(server.key, { ...event, status: "failed" });
     }));
 
