@@ -276,6 +276,33 @@ describe("notifications", suite, () => {
       assert.deepEqual(await save(), { environments: [], products: ["cart-service"], statuses: [] });
     }));
 
+  test("does not drop saved statuses that events of the type do not have", () =>
+    visit(browser, server, "/notifications/preferences", { token: admin, expected: [/422/] }, async (page) => {
+      const { id } = await createChannel("never matches");
+      const event = { event_type: "deployment.completed", filters: {} };
+      const created = await call("POST", "/notification-preferences/", { channel_id: id, ...event });
+      await page.route(`**/notification-preferences/${created.id}`, async (route) => {
+        if (route.request().method() !== "GET") return route.continue();
+        const response = await route.fetch();
+        const preference = await response.json();
+        preference.filters.statuses = ["failed"]; // as an earlier version may have saved it
+        return route.fulfill({ response, json: preference });
+      });
+      await page.reload();
+      await page.getByRole("button", { name: "Edit deployment completed to never matches" }).click();
+      const edit = page.getByRole("dialog", { name: "Edit the preference" });
+      await edit.getByRole("combobox", { name: "Products" }).fill("cart-service");
+      await edit.getByRole("button", { name: "Add to products" }).click();
+      await edit.getByRole("button", { name: "Save" }).click();
+      await edit.getByText("have the status completed alone").waitFor();
+      assert.deepEqual((await preferences(id))[0].filters, created.filters);
+      await edit.getByRole("checkbox", { name: "completed" }).check();
+      await edit.getByRole("button", { name: "Save" }).click();
+      await edit.waitFor({ state: "detached" });
+      const { products, statuses } = (await preferences(id))[0].filters;
+      assert.deepEqual({ products, statuses }, { products: ["cart-service"], statuses: ["completed"] });
+    }));
+
   test("filters the history and redelivers", () =>
     visit(browser, server, "/notifications/history", { token: admin }, async (page) => {
       const list = page.getByRole("list", { name: "Deliveries" });

@@ -55,11 +55,15 @@ interface Filters {
 
 const NO_FILTERS = { products: [], environments: [], statuses: [] };
 
-/** The filters that events of the type have: another type may have been chosen after them. */
-const filtersOf = (event: string, { products, environments, statuses }: Required<Filters>): Required<Filters> => ({
+/** The filters that events of the type have, and the saved statuses: another type may have been chosen after them. */
+const filtersOf = (
+  event: string,
+  { products, environments, statuses }: Required<Filters>,
+  saved: readonly string[] = [],
+): Required<Filters> => ({
   products,
   environments: hasEnvironments(event) ? environments : [],
-  statuses: statuses.filter((status) => statusesOf(event).includes(status)),
+  statuses: statuses.filter((status) => statusesOf(event).includes(status) || saved.includes(status)),
 });
 
 interface CreateProps {
@@ -114,8 +118,11 @@ export function EditPreference({ preference: { id }, onSaved, onClose }: EditPro
         statuses: statuses.join("\n"),
       })}
       save={({ event_type, ...changes }: Filters & { event_type?: NotifiableEventType }, { object, etag }) => {
-        const filters = filtersOf(event_type ?? object.event_type, { ...object.filters, ...changes });
-        return updatePreference(id, { ...(event_type ? { event_type } : {}), filters }, etag);
+        const all = { ...object.filters, ...changes };
+        // Without the saved statuses, which may be those of another type, the filter would match all.
+        if (!event_type)
+          return updatePreference(id, { filters: filtersOf(object.event_type, all, object.filters.statuses) }, etag);
+        return updatePreference(id, { event_type, filters: filtersOf(event_type, all) }, etag);
       }}
       onSaved={onSaved}
       onClose={onClose}
