@@ -303,6 +303,40 @@ describe("notifications", suite, () => {
       assert.deepEqual({ products, statuses }, { products: ["cart-service"], statuses: ["completed"] });
     }));
 
+  test("leaves the focus where the user has put it when a row is removed", () =>
+    visit(browser, server, "/notifications/preferences", { token: admin }, async (page) => {
+      const { id } = await createChannel("focused");
+      const rows = [];
+      for (const event_type of ["deployment.started", "build.started", "build.failed", "rule.changed"])
+        rows.push(await call("POST", "/notification-preferences/", { channel_id: id, event_type, filters: {} }));
+      await page.reload();
+      await page.getByRole("combobox", { name: "Channel", exact: true }).selectOption("focused");
+      const edit = (words) => page.getByRole("button", { name: `Edit ${words} to focused` });
+      const remove = async (position, words) => {
+        await call("DELETE", `/notification-preferences/${rows[position].id}`);
+        await edit(words).waitFor({ state: "detached" });
+      };
+      const focused = () => page.evaluate(() => document.activeElement.tagName);
+      /** Clicks beside the main part of the page, which takes the focus. */
+      const leave = async () => {
+        await page.mouse.click(2, 500);
+        assert.equal(await focused(), "BODY");
+      };
+
+      await edit("deployment started").focus();
+      await leave();
+      await remove(0, "deployment started");
+      assert.equal(await focused(), "BODY", "after a click on the page");
+
+      await edit("build started").focus();
+      await page.getByRole("combobox", { name: "Channel", exact: true }).focus();
+      await remove(1, "build started");
+      assert.equal(await focused(), "SELECT");
+      await leave();
+      await remove(2, "build failed");
+      assert.equal(await focused(), "BODY", "after another control had the focus");
+    }));
+
   test("filters the history and redelivers", () =>
     visit(browser, server, "/notifications/history", { token: admin }, async (page) => {
       const list = page.getByRole("list", { name: "Deliveries" });
