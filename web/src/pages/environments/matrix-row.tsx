@@ -103,7 +103,7 @@ function StateCell({ cell }: { cell: Cell }) {
   const text = stateText(cell, state);
   const attempt = attemptOf(cell, state);
   const version = cell.version ? (
-    <VersionName cut className="min-w-0 font-medium">
+    <VersionName cut className="max-w-3/5 shrink-0 font-medium">
       {cell.version}
     </VersionName>
   ) : null;
