@@ -69,7 +69,7 @@ func TestKilledBetweenDecisionAndMail(t *testing.T) {
 		require.Eventually(t, func() bool {
 			return conn.count("SELECT count(*) FROM deployment_requests WHERE status = 'approved' AND id = '"+request+"'") == 1
 		}, 20*time.Second, 10*time.Millisecond, "the decision is not committed")
-		subject := fmt.Sprintf("Deployment request %q: qa approved", name)
+		subject := fmt.Sprintf("Deployment request %q: QA approved", name)
 		if isHeld {
 			require.Zero(t, mails.count("requester@example.com", subject), "an e-mail about a decision that others do not see")
 		}

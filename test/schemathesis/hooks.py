@@ -79,6 +79,11 @@ def fit_body(path: str, body: dict) -> None:
         for name, identifier in (("product_name", "product_id"), ("version", "version_id"), ("environment_name", "environment_id")):
             if not body.get(name) and not body.get(identifier):
                 body[name] = "checkout"  # one of the two, and not null
+            elif body.get(identifier):
+                body.pop(name, None)  # not that of something else
+        if body.get("version_id"):
+            body.pop("product_id", None)  # likewise
+            body.pop("product_name", None)
     if path.startswith(REQUESTS):
         fit_request(path, body)
     if path == "/versions/{id}/approvals":
