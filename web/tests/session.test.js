@@ -167,13 +167,20 @@ describe("session", suite, () => {
             while (pending > 0) await new Promise((resolve) => setTimeout(resolve, 10));
           }
         };
-        await action(page, { pass, requests: () => count });
+        // The time of the page stands still, but a request may wait for another one, such as that of the credential.
+        const reach = async (least) => {
+          for (let waited = 0; count < least && waited < 10_000; waited += 50) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          assert.ok(count >= least, `${count} requests`);
+        };
+        await action(page, { pass, reach, requests: () => count });
       });
 
     test("happens every 5 seconds, in a hidden tab every 30, and not after 10 minutes", () =>
       withClock(
         (route) => route.continue(),
-        async (page, { pass, requests }) => {
+        async (page, { pass, reach, requests }) => {
           let before = requests();
           await pass(30);
           assert.ok(requests() - before >= 4 && requests() - before <= 7, `${requests() - before} in 30 s`);
@@ -189,7 +196,7 @@ describe("session", suite, () => {
           assert.equal(requests(), before, "none after 10 minutes");
           await page.evaluate(() => window.hide(false));
           await pass(12);
-          assert.ok(requests() > before, "again in a visible tab");
+          await reach(before + 1); // again in a visible tab
         },
       ));
 
@@ -203,13 +210,13 @@ describe("session", suite, () => {
                 json: { detail: "Service temporarily unavailable" },
               })
             : route.continue(),
-        async (page, { pass, requests }) => {
+        async (page, { pass, reach, requests }) => {
           await pass(8);
           assert.equal(requests(), 1);
           await pass(25);
           assert.equal(requests(), 1, "none before the time is over");
           await pass(20);
-          assert.ok(requests() >= 2);
+          await reach(2);
         },
       ));
   });
