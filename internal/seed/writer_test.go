@@ -283,4 +283,6 @@ func TestNoNotifications(t *testing.T) {
 	require.Zero(t, api.Count(t, "river_job"))
 	api.PostEvent(t, "/deployment-events/", map[string]any{"product_name": "storefront", "version": "now", "environment_name": "dev", "status": "completed"})
 	require.Equal(t, 1, api.Count(t, "river_job WHERE kind = 'fan_out_events'"), "events of now have a fan-out job")
+	require.Equal(t, 1, api.Count(t, "river_job WHERE kind = 'observe_deployments'"), "and are evaluated, as the account has rules")
+	require.Equal(t, 2, api.Count(t, "river_job"))
 }
