@@ -23,8 +23,11 @@ import (
 	"github.com/versioner-io/versioner/internal/ingest"
 )
 
-// namePattern marks names in the specification.
-const namePattern = `\S`
+// namePattern marks texts that must not be blank in the specification, maxName those of them that are names: longer ones may have several lines.
+const (
+	namePattern = `\S`
+	maxName     = 255
+)
 
 // maxBody is the size limit of a body, in bytes: metadata of an event may have 256 KiB, the other fields are small.
 const maxBody = 1 << 20
@@ -57,6 +60,7 @@ type Body struct {
 	options      []openapi3.SchemaValidationOption
 	limits       map[string]int // x-max-bytes by field
 	names        []string       // fields that are names, sorted
+	texts        []string       // fields that have texts that must not be blank, themselves or inside
 	isLenient    bool           // whether the operation receives events
 	textType     string         // the media type of a text, which has no schema to check; empty: JSON
 	more         func(value any) []apperr.Field
@@ -103,12 +107,31 @@ func NewBody(operation *openapi3.Operation) (*Body, error) {
 		if limit, ok := property.Value.Extensions[maxBytesExtension].(float64); ok {
 			v.limits[name] = int(limit)
 		}
-		if property.Value.Pattern == namePattern {
+		if isName(property.Value) {
 			v.names = append(v.names, name)
+		}
+		if hasTexts(property.Value) {
+			v.texts = append(v.texts, name)
 		}
 	}
 	slices.Sort(v.names)
+	slices.Sort(v.texts)
 	return v, nil
+}
+
+// isName reports whether a schema is that of names, which are normalized.
+func isName(schema *openapi3.Schema) bool {
+	return schema.Pattern == namePattern && schema.MaxLength != nil && *schema.MaxLength <= maxName
+}
+
+// hasTexts reports whether values of a schema have texts that must not be blank.
+func hasTexts(schema *openapi3.Schema) bool {
+	for _, property := range schema.Properties {
+		if hasTexts(property.Value) {
+			return true
+		}
+	}
+	return schema.Pattern == namePattern || schema.Items != nil && hasTexts(schema.Items.Value)
 }
 
 // withReferenced merges the schema that an optional property refers to into the property: OpenAPI 3.0 has no null beside a
@@ -307,15 +330,16 @@ func isInteger(number json.Number) bool {
 // formats are affected only where x-empty-as-null is set: CI systems write unknown times as empty strings.
 func (v *Body) normalize(value any) {
 	object, _ := value.(map[string]any)
+	for _, name := range v.texts {
+		if member, isPresent := object[name]; isPresent {
+			object[name] = normalizeNames(v.schema.Properties[name].Value, member)
+		}
+	}
 	for name, member := range object {
 		text, isText := member.(string)
 		property := v.schema.Properties[name]
 		if !isText || property == nil {
 			continue
-		}
-		if property.Value.Pattern == namePattern {
-			text, _ = ingest.NormalizeName(text) // nameProblems reports the problem
-			object[name] = text
 		}
 		if text == "" && property.Value.Nullable && (property.Value.Format == "" || property.Value.Extensions[emptyExtension] == true) {
 			object[name] = nil
@@ -323,6 +347,30 @@ func (v *Body) normalize(value any) {
 			object[name] = strings.ToLower(strings.TrimSpace(text))
 		}
 	}
+}
+
+// normalizeNames returns a value with its names normalized, those in lists and objects, too. textProblems reports their problems.
+func normalizeNames(schema *openapi3.Schema, value any) any {
+	switch value := value.(type) {
+	case string:
+		if isName(schema) {
+			name, _ := ingest.NormalizeName(value)
+			return name
+		}
+	case map[string]any:
+		for name, property := range schema.Properties {
+			if member, isPresent := value[name]; isPresent {
+				value[name] = normalizeNames(property.Value, member)
+			}
+		}
+	case []any:
+		for i, item := range value {
+			if schema.Items != nil {
+				value[i] = normalizeNames(schema.Items.Value, item)
+			}
+		}
+	}
+	return value
 }
 
 // canonicalizeIntegers rewrites integers of a valid value in the form that the generated code can decode: JSON Schema
@@ -349,15 +397,13 @@ func (v *Body) check(value any, invalidNames []string) []apperr.Field {
 	problems := flattenErrors(v.schema.VisitJSON(value, v.options...), []any{"body"})
 	if object, ok := value.(map[string]any); ok {
 		problems = append(problems, v.requiredAlternative(object)...)
-		problems = append(problems, v.nameProblems(object, invalidNames, problems)...)
 	}
 	for _, problem := range problems {
 		indexArrayPositions(value, problem.Loc[1:])
 	}
+	problems = addProblems(problems, v.allTextProblems(value, invalidNames))
 	if v.more != nil {
-		problems = append(problems, slices.DeleteFunc(v.more(value), func(field apperr.Field) bool {
-			return slices.ContainsFunc(problems, func(other apperr.Field) bool { return slices.Equal(other.Loc, field.Loc) })
-		})...)
+		problems = addProblems(problems, v.more(value))
 	}
 	slices.SortStableFunc(problems, func(one, other apperr.Field) int {
 		return strings.Compare(fmt.Sprint(one.Loc...), fmt.Sprint(other.Loc...))
@@ -423,19 +469,47 @@ func field(object []byte, name string) jsontext.Value {
 	return nil
 }
 
-// nameProblems returns the problems of names that the schema cannot express, unless the name is in found already.
-func (v *Body) nameProblems(object map[string]any, invalid []string, found []apperr.Field) []apperr.Field {
-	var problems []apperr.Field
-	for _, name := range v.names {
+// addProblems adds problems of other locations.
+func addProblems(problems, more []apperr.Field) []apperr.Field {
+	return append(problems, slices.DeleteFunc(more, func(field apperr.Field) bool {
+		return slices.ContainsFunc(problems, func(other apperr.Field) bool { return slices.Equal(other.Loc, field.Loc) })
+	})...)
+}
+
+// allTextProblems returns the problems of names and other texts that the schema cannot express. invalid lists names with replaced characters.
+func (v *Body) allTextProblems(value any, invalid []string) (problems []apperr.Field) {
+	object, _ := value.(map[string]any)
+	for _, name := range v.texts {
 		loc := []any{"body", name}
-		text, _ := object[name].(string)
-		_, problem := ingest.NormalizeName(text)
-		switch {
-		case slices.Contains(invalid, name):
+		if slices.Contains(invalid, name) {
 			problems = append(problems, apperr.Field{Loc: loc, Msg: "must not contain NUL or characters that are not Unicode", Type: "value_error.text"})
-		case text == "" || problem == "" || slices.ContainsFunc(found, func(other apperr.Field) bool { return slices.Equal(other.Loc, loc) }):
-		default:
-			problems = append(problems, apperr.Field{Loc: loc, Msg: problem, Type: "value_error.text"})
+			continue
+		}
+		problems = append(problems, textProblems(v.schema.Properties[name].Value, object[name], loc)...)
+	}
+	return problems
+}
+
+// textProblems returns the problems of the texts of a value. An empty one has a problem of the schema.
+func textProblems(schema *openapi3.Schema, value any, loc []any) (problems []apperr.Field) {
+	switch value := value.(type) {
+	case string:
+		if schema.Pattern != namePattern || value == "" {
+			return nil
+		}
+		name, problem := ingest.NormalizeName(value)
+		if problem != "" && (isName(schema) || name == "") {
+			return []apperr.Field{{Loc: loc, Msg: problem, Type: "value_error.text"}}
+		}
+	case map[string]any:
+		for name, property := range schema.Properties {
+			problems = append(problems, textProblems(property.Value, value[name], append(slices.Clip(loc), name))...)
+		}
+	case []any:
+		for i, item := range value {
+			if schema.Items != nil {
+				problems = append(problems, textProblems(schema.Items.Value, item, append(slices.Clip(loc), i))...)
+			}
 		}
 	}
 	return problems

@@ -70,6 +70,10 @@ func fieldError(failure *openapi3.SchemaError, root []any) apperr.Field {
 		}
 	case "maxItems":
 		field.Msg, field.Type = fmt.Sprintf("ensure this value has at most %d items", *schema.MaxItems), "value_error.list.max_items"
+	case "minItems":
+		field.Msg, field.Type = fmt.Sprintf("ensure this value has at least %d items", schema.MinItems), "value_error.list.min_items"
+	case "uniqueItems":
+		field.Msg, field.Type = "the items must not be repeated", "value_error.list.unique_items"
 	case "format":
 		field.Msg, field.Type = formatMessages[schema.Format], formatTypes[schema.Format]
 	}
