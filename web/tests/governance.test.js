@@ -84,6 +84,35 @@ describe("governance", suite, () => {
     });
   });
 
+  test("proposes the first approval that rules require, that the version misses and that the role may give", async () => {
+    const id = await newVersion("required-1");
+    const { id: rule } = await call("POST", "/deployment-rules/", {
+      name: "Two approvals of governed versions",
+      rule_type: "version_approval_required",
+      mode: "report_only",
+      scope: { products: ["Governed"] },
+      version_approval_required: { required_approvals: ["security", "qa"] },
+    });
+    const proposed = async (page) => {
+      await page.getByRole("button", { name: "Approve", exact: true }).click();
+      return page.getByRole("dialog").getByLabel("Type");
+    };
+    await visit(browser, server, `/versions/${id}`, { token: qa }, async (page) => {
+      assert.equal(await (await proposed(page)).inputValue(), "qa", "the first is not that of the role");
+    });
+    await visit(browser, server, `/versions/${id}`, { token: admin }, async (page) => {
+      for (const type of ["security", "qa", "uat"]) {
+        const field = await proposed(page);
+        assert.equal(await field.inputValue(), type);
+        await assertAccessible(page);
+        await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+        await field.waitFor({ state: "detached" });
+      }
+      assert.equal(await (await proposed(page)).inputValue(), "performance", "nothing is required any more");
+    });
+    await call("DELETE", `/deployment-rules/${rule}`);
+  });
+
   test("lists what rules have blocked, and filters it in the address", async () => {
     await newVersion("blocked-1");
     const window = { name: "freeze", effect: "deny", start: "2020-01-01T00:00", end: "2020-01-02T00:00" };

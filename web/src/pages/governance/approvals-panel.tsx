@@ -1,9 +1,10 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { ApprovalDecision, ApprovalType, Version, VersionApproval } from "@versioner/client";
+import type { ApprovalDecision, ApprovalType, DeploymentRule, Version, VersionApproval } from "@versioner/client";
 import { useState } from "react";
 
 import { approvalsQuery, decideOnVersion, revokeApproval } from "../../api/approvals";
 import { environmentId, environmentNamesQuery } from "../../api/names";
+import { rulesQuery } from "../../api/rules";
 import { sessionQuery, usePermission } from "../../api/session";
 import { Badge } from "../../components/badge";
 import { Button } from "../../components/button";
@@ -17,6 +18,8 @@ import { Time } from "../../components/time";
 import { ConfirmDialog } from "../../forms/confirm-dialog";
 import { CreateDialog } from "../../forms/create-dialog";
 import { FieldProblem, type FormField } from "../../forms/fields";
+import { serverNow } from "../../lib/clock";
+import { missingApprovals, typeToGive } from "./missing-approvals";
 import { APPROVAL_TYPES, approvalTypesOf, decidesAll } from "./texts";
 
 type Action = { kind: "decide"; decision: ApprovalDecision } | { kind: "revoke"; approval: VersionApproval };
@@ -26,6 +29,7 @@ export function ApprovalsPanel({ version }: { version: Version }) {
   const query = useInfiniteQuery(approvalsQuery(version.id));
   const { data: session } = useQuery(sessionQuery);
   const mayApprove = usePermission("versions.approve");
+  const rules = useQuery({ ...rulesQuery, enabled: mayApprove, refetchInterval: false });
   const [action, setAction] = useState<Action | null>(null);
   const decide = (decision: ApprovalDecision) => () => setAction({ kind: "decide", decision });
   return (
@@ -76,10 +80,12 @@ export function ApprovalsPanel({ version }: { version: Version }) {
           </RecordList>
         )}
       </ObjectList>
-      {action?.kind === "decide" ? (
+      {action?.kind === "decide" && !rules.isPending && !query.isPending ? (
         <DecisionDialog
           version={version}
           decision={action.decision}
+          rules={rules.data ?? []}
+          approvals={query.data?.pages.flatMap(({ items }) => items) ?? []}
           types={approvalTypesOf(session?.role)}
           onClose={() => setAction(null)}
         />
@@ -186,12 +192,14 @@ interface Decision {
 interface DecisionDialogProps {
   version: Version;
   decision: ApprovalDecision;
+  rules: readonly DeploymentRule[];
+  approvals: readonly VersionApproval[];
   types: Readonly<Record<string, string>>;
   onClose: () => void;
 }
 
 /** Sends a decision. The server checks whether a rejection has comments. */
-function DecisionDialog({ version, decision, types, onClose }: DecisionDialogProps) {
+function DecisionDialog({ version, decision, rules, approvals, types, onClose }: DecisionDialogProps) {
   const fields: readonly FormField[] = [
     { name: "approval_type", label: "Type", kind: "choice", choices: types },
     {
@@ -212,12 +220,15 @@ function DecisionDialog({ version, decision, types, onClose }: DecisionDialogPro
     },
   ];
   const verb = decision === "approved" ? "Approve" : "Reject";
+  const missing = missingApprovals(version, rules, approvals, serverNow());
+  const given = Object.keys(types) as ApprovalType[];
+  const type = decision === "approved" ? typeToGive(given, missing, approvals) : given[0];
   return (
     <CreateDialog
       title={`${verb} ${version.product_name} ${version.version}`}
       action={verb}
       fields={fields}
-      initial={{ approval_type: Object.keys(types)[0] ?? "" }}
+      initial={{ approval_type: type ?? "" }}
       create={async ({ approval_type, environment, comments }: Decision) => {
         const id = environment ? await environmentId(environment) : undefined;
         if (environment && !id) throw new FieldProblem("environment", "There is no environment with this name.");
