@@ -76,10 +76,12 @@ describe("preflight", suite, () => {
     await visit(browser, server, "/?q=asked&environment=asked-live", { token: viewer }, async (page) => {
       await page.getByRole("gridcell").first().click();
       const panel = page.getByRole("dialog", { name: "asked in asked-live" });
-      await panel.getByRole("button", { name: "May I deploy?" }).click();
+      await panel.getByRole("button", { name: "May I deploy to asked-live?" }).click();
       await panel.getByRole("combobox", { name: "Version" }).waitFor();
       await page.waitForFunction(() => document.querySelector("dialog[open] input")?.value === "1");
-      await panel.getByRole("button", { name: "Ask" }).click();
+      await panel.getByRole("button", { name: "May I deploy 1 to asked-live?" }).waitFor();
+      await panel.getByRole("button", { name: "Ask", exact: true }).click();
+      await panel.getByText("1 to asked-live: rules block it now.").waitFor();
       await panel.getByText("It may be deployed from").waitFor();
       await panel.getByText("permits it").waitFor();
       await keepPicture(page, "preflight-cell");
@@ -95,6 +97,31 @@ describe("preflight", suite, () => {
       await assertAccessibleInEveryLook(page, "preflight-grant");
     });
     for (const id of rules) await call("DELETE", `/deployment-rules/${id}`);
+  });
+
+  test("asks about the version that would be promoted next, and names it and the environment", async () => {
+    const event = { product_name: "promoted", status: "completed" };
+    const record = (version, environment_name) =>
+      call("POST", "/deployment-events/", { ...event, version, environment_name }, server.key);
+    for (const version of ["1.0", "1.1", "1.2"]) await record(version, "qa");
+    await record("1.0", "production");
+    await visit(browser, server, "/?q=promoted&environment=production", { token: viewer }, async (page) => {
+      await page.getByRole("gridcell").first().click();
+      const panel = page.getByRole("dialog", { name: "promoted in production" });
+      const version = panel.getByRole("combobox", { name: "Version" });
+      await panel.getByRole("button", { name: "May I deploy 1.2 to production?" }).click();
+      assert.equal(await version.inputValue(), "1.2", "without staging, the environment before is a test");
+      await version.fill("1.1");
+      await panel.getByRole("button", { name: "May I deploy 1.1 to production?" }).waitFor();
+      await panel.getByRole("button", { name: "Ask", exact: true }).click();
+      await panel.getByText("1.1 to production: it may be deployed now.").waitFor();
+    });
+    await record("1.1", "staging");
+    await visit(browser, server, "/?q=promoted&environment=production", { token: viewer }, async (page) => {
+      await page.getByRole("gridcell").first().click();
+      await page.getByRole("button", { name: "May I deploy 1.1 to production?" }).click();
+      await assertAccessibleInEveryLook(page, "preflight-promotion");
+    });
   });
 
   test("shows the settings of governance to administrators, who change them", async () => {

@@ -15,10 +15,12 @@ import { SkeletonRows, WhenLoaded } from "../../components/states";
 import { Time } from "../../components/time";
 import { cx } from "../../lib/cx";
 import { safeURL } from "../../lib/links";
+import type { Row } from "./matrix-data";
+import { versionToPromote } from "./promotion";
 import { type Attempt, attemptOf, type Cell, type CellState, cellState, STATE_LABELS, stateText } from "./cell-state";
 
 /** The panel of a cell: what runs there, how it got there, and the way to its pipeline. */
-export default function CellPanel({ cell, onClose }: { cell: Cell; onClose: () => void }) {
+export default function CellPanel({ cell, row, onClose }: { cell: Cell; row: Row; onClose: () => void }) {
   const query = useQuery(historyQuery(cell.product_id, cell.environment_id));
   return (
     <Dialog title={`${cell.product_name} in ${cell.environment_name}`} shape="side" onClose={onClose}>
@@ -26,7 +28,7 @@ export default function CellPanel({ cell, onClose }: { cell: Cell; onClose: () =
       <Suspense>
         <Deploy product={cell.product_id} environment={cell.environment_id} />
       </Suspense>
-      <MayDeploy cell={cell} />
+      <MayDeploy cell={cell} row={row} />
       <section className="border-b border-line">
         <div className="flex items-center justify-between px-4 pt-3 pb-1">
           <h3 className="font-semibold">History</h3>
@@ -55,24 +57,42 @@ const Deploy = lazy(() => import("../templates/deploy-link"));
 /** Comes when it is opened: the first page does without. */
 const Preflight = lazy(() => import("../preflight/preflight-box"));
 
-function MayDeploy({ cell }: { cell: Cell }) {
+/** Asks about the version that would be promoted next, until the user names another one. */
+function MayDeploy({ cell, row }: { cell: Cell; row: Row }) {
   const [isOpen, setOpen] = useState(false);
+  const [version, setVersion] = useState(() => versionToPromote(row, cell));
+  const named = version?.trim();
   return (
     <section className="border-b border-line">
       <h3>
         <button
           type="button"
           aria-expanded={isOpen}
-          className="flex min-h-11 w-full items-center gap-2 px-4 text-left font-semibold hover:bg-raised"
+          className="flex min-h-11 w-full items-center gap-2 px-4 py-2 text-left font-semibold hover:bg-raised"
           onClick={() => setOpen(!isOpen)}
         >
           <span aria-hidden="true">{isOpen ? "▾" : "▸"}</span>
-          May I deploy?
+          <span className="min-w-0 break-words">
+            {"May I deploy "}
+            {named ? (
+              <>
+                <VersionName>{named}</VersionName>{" "}
+              </>
+            ) : null}
+            {"to "}
+            <Name>{cell.environment_name}</Name>?
+          </span>
         </button>
       </h3>
       {isOpen ? (
         <Suspense fallback={<SkeletonRows rows={1} />}>
-          <Preflight product={cell.product_id} environment={cell.environment_id} />
+          <Preflight
+            product={cell.product_id}
+            environment={cell.environment_id}
+            environmentName={cell.environment_name}
+            version={version}
+            onChange={setVersion}
+          />
         </Suspense>
       ) : null}
     </section>

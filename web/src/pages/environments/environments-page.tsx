@@ -144,7 +144,7 @@ function OpenPanel({
     );
   }
   const cell = row.cells.get(environment);
-  return cell ? <CellPanel key={open} cell={cell} onClose={close} /> : null;
+  return cell ? <CellPanel key={open} cell={cell} row={row} onClose={close} /> : null;
 }
 
 /** The rows, of which those without a change are the same objects as before. */

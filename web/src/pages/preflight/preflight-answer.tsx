@@ -10,7 +10,7 @@ import { APPROVAL_TYPES, CODES } from "../governance/texts";
 
 const LINK = "rounded text-accent underline";
 
-/** What the deployment rules say about a deployment of a version, or to an environment: the subject, as the user named it. */
+/** What the deployment rules say about a deployment: the subject, a version and an environment as the user named them. */
 export function PreflightAnswer({ subject, answer }: { subject: string; answer: Preflight }) {
   const { would_allow: isAllowed, violations, reports, missing_approvals: missing, warnings } = answer;
   return (

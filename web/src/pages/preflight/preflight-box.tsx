@@ -1,6 +1,6 @@
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
-import type { PreflightRequest } from "@versioner/client";
-import { useId, useState } from "react";
+import type { PreflightRequest, Version } from "@versioner/client";
+import { useEffect, useId, useState } from "react";
 
 import { environmentNamesQuery } from "../../api/names";
 import { askPreflight, versionChoicesQuery } from "../../api/preflight";
@@ -9,23 +9,42 @@ import { TextField } from "../../components/field";
 import { InlineError } from "../../components/states";
 import { PreflightAnswer } from "./preflight-answer";
 
+interface PreflightOfCellProps {
+  product: string;
+  environment: string;
+  environmentName: string;
+  /** The version that the user has named, or that is proposed; null: the newest of the product. */
+  version: string | null;
+  onChange: (version: string) => void;
+}
+
 /** Asks whether a version of a product may be deployed to an environment; the user names the version. */
-export default function PreflightOfCell(props: { product: string; environment: string }) {
-  const { data: versions = [] } = useQuery(versionChoicesQuery(props.product));
-  const [typed, setTyped] = useState<string | null>(null);
+export default function PreflightOfCell({
+  product,
+  environment,
+  environmentName,
+  version: text,
+  onChange,
+}: PreflightOfCellProps) {
+  const { data: versions = [] } = useQuery(versionChoicesQuery(product));
+  const [newest] = versions;
+  useEffect(() => {
+    if (text === null && newest !== undefined) onChange(newest);
+  }, [text, newest, onChange]);
   return (
     <Box
       label="Version"
-      text={typed ?? versions[0] ?? ""}
+      text={text ?? ""}
       suggestions={versions}
-      onChange={setTyped}
-      requestOf={(version) => ({ product_id: props.product, environment_id: props.environment, version })}
+      onChange={onChange}
+      subjectOf={(version) => `${version} to ${environmentName}`}
+      requestOf={(version) => ({ product_id: product, environment_id: environment, version })}
     />
   );
 }
 
 /** Asks whether a version may be deployed to an environment, which the user names. */
-export function PreflightOfVersion({ product, version }: { product: string; version: string }) {
+export function PreflightOfVersion({ version }: { version: Version }) {
   const [typed, setTyped] = useState("");
   const { data: names } = useQuery({ ...environmentNamesQuery(typed), placeholderData: keepPreviousData });
   return (
@@ -34,7 +53,8 @@ export function PreflightOfVersion({ product, version }: { product: string; vers
       text={typed}
       suggestions={names ?? []}
       onChange={setTyped}
-      requestOf={(environment_name) => ({ product_id: product, version_id: version, environment_name })}
+      subjectOf={(environment) => `${version.version} to ${environment}`}
+      requestOf={(environment_name) => ({ product_id: version.product_id, version_id: version.id, environment_name })}
     />
   );
 }
@@ -44,10 +64,12 @@ interface BoxProps {
   text: string;
   suggestions: readonly string[];
   onChange: (text: string) => void;
+  /** What the answer is about: a version and an environment. */
+  subjectOf: (text: string) => string;
   requestOf: (text: string) => PreflightRequest;
 }
 
-function Box({ label, text, suggestions, onChange, requestOf }: BoxProps) {
+function Box({ label, text, suggestions, onChange, subjectOf, requestOf }: BoxProps) {
   const listId = useId();
   const { mutate, data, variables, error, isPending } = useMutation({
     mutationFn: async (asked: string) => askPreflight(requestOf(asked)),
@@ -82,7 +104,9 @@ function Box({ label, text, suggestions, onChange, requestOf }: BoxProps) {
         </Button>
       </form>
       <InlineError error={error} />
-      <div aria-live="polite">{isAsked ? <PreflightAnswer subject={text.trim()} answer={data} /> : null}</div>
+      <div aria-live="polite">
+        {isAsked ? <PreflightAnswer subject={subjectOf(text.trim())} answer={data} /> : null}
+      </div>
     </div>
   );
 }

@@ -80,7 +80,7 @@ function Content({ version }: { version: Version }) {
       </Panel>
       <RunsPanel version={version} />
       <Panel title="May I deploy it?">
-        <PreflightOfVersion product={version.product_id} version={version.id} />
+        <PreflightOfVersion version={version} />
       </Panel>
       <DeployVersion version={version} />
       <ApprovalsPanel version={version} />
