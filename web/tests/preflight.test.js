@@ -57,11 +57,13 @@ describe("preflight", suite, () => {
       await page.waitForTimeout(1_200); // an account's first rule binds within a second
       await box.getByRole("button", { name: "Ask again" }).click();
       await box.getByText("⊘no").waitFor();
-      await box.getByText("Waiting does not suffice. Once it has the approvals").waitFor();
+      await box
+        .getByText("Waiting alone will not clear this: an approval is needed. Once it has the approvals")
+        .waitFor();
       await box.getByRole("link", { name: "Asked freeze" }).first().waitFor();
       await box.getByText("Peak season").waitFor();
       await box.getByText("QA, by").waitFor();
-      await box.getByRole("heading", { name: "Reported only" }).waitFor();
+      await box.getByRole("heading", { name: "Would be blocked if the rule were enabled" }).waitFor();
       await box.scrollIntoViewIfNeeded();
       await assertAccessibleInEveryLook(page, "preflight");
       await page.waitForTimeout(6_000);

@@ -67,7 +67,7 @@ export function PreflightAnswer({ subject, answer }: { subject: string; answer: 
           </ul>
         </Part>
       ) : null}
-      <Findings title="Reported only" findings={reports} />
+      <Findings title="Would be blocked if the rule were enabled" findings={reports} />
       {warnings.map(({ code, message }) => (
         <p key={code} className="flex flex-wrap items-center gap-2 text-sm">
           <Badge tone="warn" glyph="!">
@@ -89,7 +89,7 @@ const at = (time: string) => (
 /** From when on it may be deployed, and until when. */
 function When({ answer }: { answer: Preflight }) {
   const { would_allow: isAllowed, next_allowed_at: next, certain, binding_rule: rule } = answer;
-  const { earliest_after_approvals: afterwards, next_block_at: until } = answer;
+  const { earliest_after_approvals: afterwards, next_block_at: until, missing_approvals: missing } = answer;
   const isWaiting = !isAllowed && next !== null;
   return (
     <>
@@ -109,7 +109,9 @@ function When({ answer }: { answer: Preflight }) {
       ) : null}
       {!isAllowed && next === null ? (
         <p>
-          {"Waiting does not suffice."}
+          {missing.length > 0
+            ? "Waiting alone will not clear this: an approval is needed."
+            : "Waiting alone will not clear this."}
           {afterwards ? <> Once it has the approvals, it may be deployed from {at(afterwards)}.</> : null}
         </p>
       ) : null}
