@@ -127,6 +127,36 @@ describe("deployments", suite, () => {
     });
   });
 
+  test("shows why a deployment failed, on its page and in its cell", async () => {
+    const event = { product_name: "failing", environment_name: "production", status: "failed" };
+    const cases = [
+      ["1.0.0", "aborted", { extra_metadata: { error: "the approval is missing" } }, "the approval is missing"],
+      ["1.1.0", "failed", { message: `no rights ${hostile}` }, "no rights <img src=x"],
+      ["1.2.0", "failed", { extra_metadata: { error: "lock timeout" }, message: "exit 1" }, "lock timeout"],
+    ];
+    await send({ ...event, version: "0.9.0", status: "completed" });
+    for (const [version, status, members, text] of cases) {
+      const { id } = await send({ ...event, version, status, ...members });
+      await visit(browser, server, `/deployments/${id}`, { token: viewer }, async (page) => {
+        const error = page.getByRole("region", { name: "Error" });
+        await error.getByText(text).waitFor();
+        assert.equal(await error.getByText("exit 1").count(), 0, "the metadata come first");
+        if (status === "failed") await assertAccessibleInEveryLook(page, `deployment-error-${version}`);
+      });
+    }
+    await visit(browser, server, "/?q=failing&environment=production", { token: viewer }, async (page) => {
+      await page.getByRole("gridcell").first().click();
+      const panel = page.getByRole("dialog", { name: "failing in production" });
+      await panel.getByRole("region", { name: "Error" }).getByText("lock timeout").waitFor();
+      await assertAccessibleInEveryLook(page, "cell-error");
+    });
+    const { id } = await send({ ...event, version: "2.0.0", status: "completed", message: "exit 0" });
+    await visit(browser, server, `/deployments/${id}`, { token: viewer }, async (page) => {
+      await page.getByText("created it").waitFor();
+      assert.equal(await page.getByRole("region", { name: "Error" }).count(), 0);
+    });
+  });
+
   test("says that an identifier is unknown", () =>
     visit(browser, server, "/deployments/nonsense", { token, expected: [/422/] }, async (page) => {
       await page.getByRole("heading", { name: "There is no deployment with this identifier" }).waitFor();

@@ -9,6 +9,7 @@ import { CopyButton } from "../../components/copy-button";
 import { EventTimeline } from "../../components/event-timeline";
 import { ExternalLink } from "../../components/external-link";
 import { Fact, Facts } from "../../components/facts";
+import { Failure } from "../../components/failure";
 import { MetadataPanel } from "../../components/json";
 import { Loaded, Trail } from "../../components/loaded";
 import { Name, VersionName } from "../../components/name";
@@ -51,6 +52,7 @@ function Content({ deployment }: { deployment: Deployment }) {
         </>
       }
     >
+      <Failure deployment={deployment} />
       <Panel>
         <DeploymentFacts deployment={deployment} />
       </Panel>

@@ -9,6 +9,7 @@ import { Badge, StatusBadge } from "../../components/badge";
 import { CodeBlock, shellQuote } from "../../components/code-block";
 import { CopyButton } from "../../components/copy-button";
 import { Dialog } from "../../components/dialog";
+import { Failure } from "../../components/failure";
 import { ExternalLink } from "../../components/external-link";
 import { Name, VersionName } from "../../components/name";
 import { SkeletonRows, WhenLoaded } from "../../components/states";
@@ -163,6 +164,7 @@ function AttemptBox({
   history: readonly Deployment[];
 }) {
   const { className, verb } = ATTEMPTS[state] ?? {};
+  const deployment = history.find((one) => one.id === id);
   return (
     <div className={cx("flex flex-col items-start gap-1 rounded-md px-3 py-2 text-sm", className)}>
       <p>
@@ -177,7 +179,8 @@ function AttemptBox({
         ) : null}
         .
       </p>
-      <Pipeline deployment={history.find((deployment) => deployment.id === id)} />
+      {deployment ? <Failure deployment={deployment} className="w-full px-0! pb-0!" /> : null}
+      <Pipeline deployment={deployment} />
     </div>
   );
 }

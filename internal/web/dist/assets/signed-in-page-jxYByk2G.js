@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{O as t,k as n}from"./framework-BXENIN0Q.js";import{Dr as r,_i as i,wr as a}from"./app-CZNTPqfz.js";var o=e(n(),1),s=t();function c(){return(0,o.useEffect)(()=>{i(),close()},[]),(0,s.jsx)(a,{title:`Signed in`,children:(0,s.jsx)(r,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
