@@ -80,7 +80,7 @@ describe("calendar", suite, () => {
         await focused(page, expected);
       }
       await page.waitForURL(/date=2030-12-15/);
-      await day(page, "2030-12-20").click();
+      await day(page, "2030-12-20").click({ position: { x: 12, y: 12 } });
       const dialog = page.getByRole("dialog", { name: "Friday, December 20, 2030" });
       await dialog.getByRole("listitem").filter({ hasText: "friday" }).getByText("!reports only").waitFor();
       await dialog.getByText("Peak season").first().waitFor();
@@ -102,6 +102,50 @@ describe("calendar", suite, () => {
       await page.locator("[role=gridcell][aria-current=date]").waitFor();
       assert.ok(!page.url().includes("date="));
     }));
+
+  test("names what closes next, and leads from windows to their rules", async () => {
+    const at = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 16);
+    const name = `Next freeze ${"with a long name ".repeat(4).trim()}`;
+    const rule = (body) => call("POST", "/deployment-rules/", { rule_type: "schedule", ...body });
+    const windows = [{ effect: "deny", name, start: at(3.5), end: at(4), reason: null }];
+    const scope = { products: ["planned-next"], environments: ["reserve-live"] };
+    const reported = { name: "Reported earlier", mode: "report_only", scope };
+    const rules = [
+      await rule({ name: "Next rule", scope, schedule: { timezone: "UTC", windows } }),
+      await rule({
+        ...reported,
+        schedule: { timezone: "UTC", windows: [{ ...windows[0], start: at(1), end: at(2) }] },
+      }),
+    ];
+    const path = `/calendar?product=planned-next&date=${at(3.5).slice(0, 10)}`;
+    await visit(browser, server, path, { token: viewer, timezoneId: "UTC" }, async (page) => {
+      const next = page.getByRole("group", { name: "Next" });
+      await next.getByText(/^Next: Next rule, in 3 d, reserve-live: planned-next/).waitFor();
+      const entry = day(page, at(3.5).slice(0, 10)).getByRole("link").filter({ hasText: "Next freeze" });
+      await entry.getByText("reserve-live: planned-next").waitFor();
+      assert.match(
+        await entry.getAttribute("title"),
+        new RegExp(`^${name}, .*planned-next in reserve-live .Next rule`),
+      );
+      const line = entry.locator("span").first();
+      assert.ok(await line.evaluate((one) => one.scrollWidth > one.clientWidth), "a long name is cut");
+      await assertAccessibleInEveryLook(page, "calendar-next");
+      await entry.click();
+      await page.waitForURL(new RegExp(`/rules/${rules[0].id}$`));
+      await page.goBack();
+      await next.getByRole("link", { name: "Next rule" }).click();
+      await page.waitForURL(new RegExp(`/rules/${rules[0].id}$`));
+    });
+    const allow = [{ ...windows[0], effect: "allow", name: "office", start: at(-0.5), end: at(0.5) }];
+    await call("PATCH", `/deployment-rules/${rules[0].id}`, { schedule: { timezone: "UTC", windows: allow } });
+    await visit(browser, server, path, { token: viewer, viewport: phone }, async (page) => {
+      await page.getByText(/^Next: Next rule closes a window, in 1[12] h, reserve-live/).waitFor();
+      await call("PATCH", `/deployment-rules/${rules[0].id}`, { mode: "disabled" });
+      await page.reload();
+      await page.getByText("Next: no rule blocks deployments within a year.").waitFor();
+    });
+    for (const { id } of rules) await call("DELETE", `/deployment-rules/${id}`);
+  });
 
   test("filters by product in the address, and is a list on phones", () =>
     visit(

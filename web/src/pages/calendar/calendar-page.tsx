@@ -15,6 +15,7 @@ import { DayDialog } from "./day-dialog";
 import { DayGrid } from "./day-grid";
 import { DayList } from "./day-list";
 import { addDays, addMonths, browserZone, dayKey, daysOf, parseDay, titleOf, type View } from "./days";
+import { NextChange } from "./next-change";
 import { SubscribeDialog } from "./subscribe-dialog";
 
 /** When deployment rules deny or allow deployments, by month or week. */
@@ -29,6 +30,7 @@ export default function CalendarPage() {
       lead="When deployment rules deny or allow deployments, as the rules are now"
       actions={maySubscribe ? <Button onClick={() => setSubscribing(true)}>Subscribe</Button> : null}
     >
+      <NextChange product={product} environment={environment} />
       <ReadOnlyNote permission="calendar_feeds.write" what="subscribe to the calendar" />
       <FilterBar isFiltered={Boolean(product || environment)} onClear={() => change({ product: "", environment: "" })}>
         <ProductFilter isMain value={product} onChange={(text) => change({ product: text })} />

@@ -1,30 +1,46 @@
 import type { CalendarItem } from "@versioner/client";
 
+import { AppLink } from "../../components/app-link";
 import { Name } from "../../components/name";
 import { cx } from "../../lib/cx";
-import { EFFECTS } from "../rules/rule-texts";
+import { EFFECTS, scopeText } from "../rules/rule-texts";
 import { partText } from "./days";
 
-/** A window in a day: a glyph and words, so that it needs no colour. */
-export function DayEntry({ item, day, isCut = false }: { item: CalendarItem; day: Date; isCut?: boolean }) {
+/** A window in a day, which leads to its rule: a glyph and words, so that it needs no colour. What is cut is in the tooltip. */
+export function DayEntry({ item, day, isInGrid = false }: { item: CalendarItem; day: Date; isInGrid?: boolean }) {
   const { glyph, word } = EFFECTS[item.effect];
   const isReport = item.mode === "report_only";
   const part = partText(item, day);
   return (
-    <li
-      title={`${item.window_name}, ${part}`}
-      className={cx(
-        isCut ? "truncate" : "break-words",
-        "rounded border px-1 text-xs",
-        isReport ? "border-dashed border-line-strong bg-surface text-muted" : "border-transparent",
-        !isReport && (item.effect === "deny" ? "bg-bad-soft text-bad" : "bg-good-soft text-good"),
-      )}
-    >
-      <span aria-hidden="true">{isReport ? `! ${glyph} ` : `${glyph} `}</span>
-      <span className="sr-only">{isReport ? `${word}, only reported: ` : `${word}: `}</span>
-      <Name className="font-medium">{item.window_name}</Name> <span>{part}</span>
+    <li className="min-w-0">
+      <AppLink
+        to={`/rules/${item.rule_id}`}
+        title={`${item.window_name}, ${part}, ${scopeText(item.scope)} (${item.rule_name})`}
+        // The day has the focus in the grid; its dialog has the links for the keyboard.
+        tabIndex={isInGrid ? -1 : undefined}
+        onClick={(event) => event.stopPropagation()}
+        className={cx(
+          "block min-h-6 rounded border px-1 text-xs hover:underline",
+          isReport ? "border-dashed border-line-strong bg-surface text-muted" : "border-transparent",
+          !isReport && (item.effect === "deny" ? "bg-bad-soft text-bad" : "bg-good-soft text-good"),
+        )}
+      >
+        <span className="block truncate">
+          <span aria-hidden="true">{isReport ? `! ${glyph} ` : `${glyph} `}</span>
+          <span className="sr-only">{isReport ? `${word}, only reported: ` : `${word}: `}</span>
+          <Name className="font-medium">{item.window_name}</Name> <span>{part}</span>
+        </span>
+        <Name className="block truncate">{placeText(item.scope)}</Name>
+      </AppLink>
     </li>
   );
+}
+
+/** The products and environments of a window in a few words, the environments first. */
+export function placeText({ products, environments, environment_types: types }: CalendarItem["scope"]): string {
+  const places = [...environments, ...types].join(", ");
+  if (products.length === 0) return places || "everything";
+  return `${places || "all environments"}: ${products.join(", ")}`;
 }
 
 /** Identifies an occurrence. */
