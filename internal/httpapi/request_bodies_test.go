@@ -59,6 +59,27 @@ func TestNamesInListsOfABody(t *testing.T) {
 	}
 }
 
+// TestTypesOfSlotsAreNotRepeated reports a repeated type together with the other problems of the body.
+func TestTypesOfSlotsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	template := created(t, api, "/deployment-request-templates/", `{"name":"t"}`)
+	for path, method := range map[string]string{
+		"/deployment-requests/": http.MethodPost, "/deployment-request-templates/": http.MethodPost, template: http.MethodPatch,
+	} {
+		send := func(body string) testapi.Answer { return api.As(t, "admin", method, path, body) }
+		require.Equal(t, []string{`["body","approvals",1,"approval_type"]`, `["body","approvals",3,"approval_type"]`},
+			locs(t, send(`{"name":"n","approvals":[{"approval_type":"qa"},{"approval_type":"qa_engineer"},{"approval_type":"uat"},{"approval_type":"product"}]}`)), path)
+		require.Equal(t, []string{`["body","approvals",1,"approval_type"]`, `["body","approvals",2,"approval_type"]`, `["body","name"]`, `["body","steps",0,"phase"]`, `["body","x"]`},
+			locs(t, send(`{"name":" ","x":1,"approvals":[{"approval_type":"qa"},{"approval_type":"qa"},{"approval_type":"unknown"}],"steps":[{"phase":"mid","title":"s"}]}`)), "all at once")
+		for _, approvals := range []string{`null`, `7`, `{}`, `[7,7]`, `[null,null]`, `[{},{}]`, `[{"approval_type":7},{"approval_type":7}]`} {
+			for _, loc := range locs(t, send(`{"name":"n","approvals":`+approvals+`}`)) {
+				require.Contains(t, loc, `["body","approvals"`, approvals)
+			}
+		}
+	}
+}
+
 // TestSizesOfLists describes lists that are too short, too long or have an item twice.
 func TestSizesOfLists(t *testing.T) {
 	t.Parallel()

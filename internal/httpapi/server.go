@@ -31,6 +31,7 @@ import (
 	"github.com/versioner-io/versioner/internal/postgres"
 	"github.com/versioner-io/versioner/internal/quota"
 	"github.com/versioner-io/versioner/internal/ratelimit"
+	"github.com/versioner-io/versioner/internal/requests"
 	"github.com/versioner-io/versioner/internal/sessions"
 	"github.com/versioner-io/versioner/internal/signin"
 	"github.com/versioner-io/versioner/internal/telemetry"
@@ -298,6 +299,7 @@ func bodyProblems(operation string) func(value any) []apperr.Field {
 	return map[string]func(any) []apperr.Field{
 		"createDeploymentRule": governance.RuleProblems, "createVariable": templates.VariableProblems,
 		"createDeploymentTemplate": templates.TemplateProblems, "updateDeploymentTemplate": templates.TemplateProblems,
+		"createDeploymentRequest": requests.SlotProblems, "createDeploymentRequestTemplate": requests.SlotProblems, "updateDeploymentRequestTemplate": requests.SlotProblems,
 	}[operation]
 }
 

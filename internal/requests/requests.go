@@ -56,28 +56,37 @@ type New struct {
 	Gate              bool
 }
 
-// prepare normalizes a request and returns its problems.
-func (n *New) prepare() error {
+// SlotProblems returns the problems of the slots in a body that describes a request or a template, beside those that its schema expresses.
+func SlotProblems(body any) (fields []apperr.Field) {
+	members, _ := body.(map[string]any)
+	slots, _ := members["approvals"].([]any)
+	seen := make(map[policy.ApprovalType]bool)
+	for i, slot := range slots {
+		members, _ := slot.(map[string]any)
+		text, isText := members["approval_type"].(string)
+		approvalType := policy.ApprovalType(text).Normalize()
+		if isText && seen[approvalType] {
+			fields = append(fields, apperr.Field{Loc: []any{"body", "approvals", i, "approval_type"}, Msg: "must not be repeated", Type: "value_error.duplicate"})
+		}
+		seen[approvalType] = true
+	}
+	return fields
+}
+
+// prepare normalizes a request.
+func (n *New) prepare() {
 	n.Name = strings.TrimSpace(n.Name)
-	fields := prepareSlots(n.Approvals)
+	prepareSlots(n.Approvals)
 	for i := range n.Steps {
 		n.Steps[i].prepare(int64(i))
 	}
-	if len(fields) > 0 {
-		return apperr.NewInvalid(fields...)
-	}
-	return nil
 }
 
-// prepareSlots replaces aliases of types, and returns the problems.
-func prepareSlots(slots []Slot) (fields []apperr.Field) {
+// prepareSlots replaces aliases of types.
+func prepareSlots(slots []Slot) {
 	for i := range slots {
 		slots[i].Type = slots[i].Type.Normalize()
-		if slices.ContainsFunc(slots[:i], func(other Slot) bool { return other.Type == slots[i].Type }) {
-			fields = append(fields, apperr.Field{Loc: []any{"body", "approvals", i, "approval_type"}, Msg: "must not be repeated", Type: "value_error.duplicate"})
-		}
 	}
-	return fields
 }
 
 func (s *Step) prepare(position int64) {
@@ -87,9 +96,7 @@ func (s *Step) prepare(position int64) {
 
 // Create makes a draft with its environments, slots and steps, and without versions.
 func (r Requests) Create(ctx context.Context, accountID uuid.UUID, request New, actor governance.Actor, now time.Time) (id uuid.UUID, err error) {
-	if err := request.prepare(); err != nil {
-		return id, err
-	}
+	request.prepare()
 	err = r.DB.WithTx(ctx, func(db *postgres.DB) error {
 		c := &change{db: db, publicURL: r.PublicURL, hasMailer: r.HasMailer, actor: actor, now: now, entry: entry{action: "create"}}
 		c.row, err = db.CreateDeploymentRequest(ctx, dbgen.CreateDeploymentRequestParams{

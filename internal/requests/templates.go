@@ -112,9 +112,7 @@ func (t *Template) applyTo(ctx context.Context, db *postgres.DB, row *dbgen.Depl
 		}
 	}
 	if t.Approvals != nil {
-		if fields := prepareSlots(*t.Approvals); len(fields) > 0 {
-			return apperr.NewInvalid(fields...)
-		}
+		prepareSlots(*t.Approvals)
 		if row.Approvals, err = json.Marshal(*t.Approvals); err != nil {
 			return fmt.Errorf("encode slots: %w", err)
 		}
