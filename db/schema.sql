@@ -1243,6 +1243,8 @@ ALTER INDEX public.events_deployment_idx ATTACH PARTITION public.events_default_
 
 ALTER INDEX public.events_pkey ATTACH PARTITION public.events_default_pkey;
 
+CREATE STATISTICS public.versions_account_product_stats (dependencies) ON account_id, product_id FROM public.versions;
+
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.forbid_mutation();
 
 CREATE TRIGGER events_append_only BEFORE DELETE OR UPDATE ON public.events FOR EACH ROW EXECUTE FUNCTION public.forbid_mutation();
