@@ -1,3 +1,7 @@
+-- TryLockBacktest begins the backtest of an account, which ends with the transaction. It returns false while another one runs.
+-- name: TryLockBacktest :one
+SELECT pg_try_advisory_xact_lock(hashtextextended((@account_id::uuid)::text || ' backtest', 0));
+
 -- ListDeploymentHistory returns the newest deployments and attempts that began in a time, the newest first: what a backtest goes through.
 -- name: ListDeploymentHistory :many
 SELECT d.id, d.product_id, d.version_id, d.environment_id, d.status, d.invoke_id, d.attempt, d.deployed_by, d.occurred_at, d.started_at, d.completed_at, d.last_event_at

@@ -440,3 +440,15 @@ func (q *Queries) ListRequestHistory(ctx context.Context, arg ListRequestHistory
 	}
 	return items, nil
 }
+
+const TryLockBacktest = `-- name: TryLockBacktest :one
+SELECT pg_try_advisory_xact_lock(hashtextextended(($1::uuid)::text || ' backtest', 0))
+`
+
+// TryLockBacktest begins the backtest of an account, which ends with the transaction. It returns false while another one runs.
+func (q *Queries) TryLockBacktest(ctx context.Context, accountID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, TryLockBacktest, accountID)
+	var pg_try_advisory_xact_lock bool
+	err := row.Scan(&pg_try_advisory_xact_lock)
+	return pg_try_advisory_xact_lock, err
+}

@@ -147,14 +147,3 @@ func TestBacktest(t *testing.T) {
 		require.Equal(t, 4, visited)
 	})
 }
-
-func TestOneBacktestOfAnAccount(t *testing.T) {
-	t.Parallel()
-	var backtests Backtests
-	one, other := uuid.New(), uuid.New()
-	require.True(t, backtests.acquire(one))
-	require.False(t, backtests.acquire(one))
-	require.True(t, backtests.acquire(other))
-	backtests.release(one)
-	require.True(t, backtests.acquire(one))
-}

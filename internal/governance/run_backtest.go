@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,12 +28,6 @@ const (
 	// priorHistory is how long before the first start the facts are rebuilt from: what ran before is unknown.
 	priorHistory = 400 * 24 * time.Hour
 )
-
-// Backtests runs one backtest of an account at a time on this server. The zero value is ready.
-type Backtests struct {
-	mu      sync.Mutex
-	running map[uuid.UUID]bool
-}
 
 // Backtest is what a rule would have done.
 type Backtest struct {
@@ -62,14 +55,25 @@ type BacktestItem struct {
 	Message                       string
 }
 
-// Run evaluates a rule for the starts of a number of days until now. The error is RateLimited while the account has another one running.
-func (b *Backtests) Run(ctx context.Context, db *postgres.DB, rule Rule, days int, now time.Time) (Backtest, error) {
-	if !b.acquire(rule.AccountID) {
-		return Backtest{}, apperr.NewRateLimited(time.Second)
-	}
-	defer b.release(rule.AccountID)
+// RunBacktest evaluates a rule for the starts of a number of days until now. The error is RateLimited while another backtest of the account
+// runs, on this server or another one.
+func RunBacktest(ctx context.Context, db *postgres.DB, rule Rule, days int, now time.Time) (result Backtest, err error) {
+	err = db.WithTx(ctx, func(db *postgres.DB) error {
+		isLocked, err := db.TryLockBacktest(ctx, rule.AccountID)
+		if err != nil {
+			return postgres.Classify(err)
+		}
+		if !isLocked {
+			return apperr.NewRateLimited(time.Second)
+		}
+		result, err = runBacktest(ctx, db, rule, now.Add(-time.Duration(days)*24*time.Hour), now)
+		return err
+	})
+	return result, err
+}
+
+func runBacktest(ctx context.Context, db *postgres.DB, rule Rule, from, now time.Time) (Backtest, error) {
 	deadline := time.Now().Add(backtestTime)
-	from := now.Add(-time.Duration(days) * 24 * time.Hour)
 	history, first, isTruncated, err := loadHistory(ctx, db, rule.AccountID, from, now)
 	if err != nil {
 		return Backtest{}, err
@@ -110,25 +114,6 @@ func firstFactOf(ctx context.Context, db *postgres.DB, rule Rule, now time.Time)
 		return now, nil
 	}
 	return first, postgres.Classify(err)
-}
-
-func (b *Backtests) acquire(accountID uuid.UUID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.running[accountID] {
-		return false
-	}
-	if b.running == nil {
-		b.running = make(map[uuid.UUID]bool)
-	}
-	b.running[accountID] = true
-	return true
-}
-
-func (b *Backtests) release(accountID uuid.UUID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.running, accountID)
 }
 
 // evaluateHistory evaluates the one rule of the set at each start that it applies to, until isOver.

@@ -26,7 +26,7 @@ func (h deploymentRuleHandlers) BacktestDeploymentRule(ctx context.Context, req 
 	if err != nil {
 		return nil, err
 	}
-	result, err := h.backtests.Run(ctx, db, rule, ptr.Or(req.Body.Days, defaultBacktestDays), time.Now())
+	result, err := governance.RunBacktest(ctx, db, rule, ptr.Or(req.Body.Days, defaultBacktestDays), time.Now())
 	if err != nil {
 		return nil, err
 	}

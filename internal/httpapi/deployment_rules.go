@@ -23,7 +23,6 @@ type deploymentRuleHandlers struct {
 	idempotency *idempotency.Store
 	cursors     cursorCodec
 	changes     governance.Announcer
-	backtests   *governance.Backtests
 }
 
 func (h deploymentRuleHandlers) rules(db *postgres.DB) governance.Rules {

@@ -173,7 +173,7 @@ func newAPI(document *openapi3.T, deps Dependencies) (api, error) {
 		buildHandlers:                     buildHandlers{db: deps.DB, cursors: lists, clock: deps.Clock},
 		releaseHandlers:                   releaseHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, clock: deps.Clock},
 		notificationHandlers:              notificationHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas, channels: deps.Channels},
-		deploymentRuleHandlers:            deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes, backtests: &governance.Backtests{}},
+		deploymentRuleHandlers:            deploymentRuleHandlers{db: deps.DB, idempotency: responses, cursors: lists, changes: changes},
 		calendarFeedHandlers:              calendarFeedHandlers{db: deps.DB, idempotency: responses, cursors: lists, feeds: deps.Feeds},
 		deploymentTemplateHandlers:        deploymentTemplateHandlers{db: deps.DB, idempotency: responses, cursors: lists, quotas: deps.Quotas},
 		preflightHandlers:                 preflightHandlers{db: deps.DB, preflight: &governance.Service{Rules: deps.Rules, Clock: deps.Clock}},
