@@ -457,7 +457,8 @@ ALTER TABLE ONLY public.deployment_request_comments FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.deployment_request_environments (
     account_id uuid NOT NULL,
     request_id uuid NOT NULL,
-    environment_id uuid NOT NULL
+    environment_id uuid NOT NULL,
+    requested_at timestamp with time zone
 );
 
 ALTER TABLE ONLY public.deployment_request_environments FORCE ROW LEVEL SECURITY;
@@ -1089,7 +1090,7 @@ CREATE INDEX deployment_request_activity_request_idx ON public.deployment_reques
 
 CREATE INDEX deployment_request_comments_request_idx ON public.deployment_request_comments USING btree (request_id, created_at DESC, id DESC);
 
-CREATE INDEX deployment_request_environments_environment_idx ON public.deployment_request_environments USING btree (account_id, environment_id);
+CREATE INDEX deployment_request_environments_environment_idx ON public.deployment_request_environments USING btree (account_id, environment_id, requested_at DESC, request_id DESC);
 
 CREATE INDEX deployment_request_steps_request_idx ON public.deployment_request_steps USING btree (account_id, request_id, phase DESC, "position", id);
 

@@ -2442,7 +2442,7 @@ type Deployment struct {
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
-	// DeploymentRequestID The active deployment request that named the version and environment at the start; null if there was none. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
+	// DeploymentRequestID The active deployment request that named the version and environment at the start; null if there was none, or if neither a rule nor a request with `gate` was in force. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
 	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
 
 	// EnvironmentID The environment's identifier.
@@ -7327,8 +7327,8 @@ type ClientInterface interface {
 
 	// UpdateDeploymentRequestWithBody Update a deployment request
 	//
-	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-	// completed or cancelled: 409.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+	// request is completed or cancelled: 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7337,8 +7337,8 @@ type ClientInterface interface {
 
 	// UpdateDeploymentRequest Update a deployment request
 	//
-	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-	// completed or cancelled: 409.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+	// request is completed or cancelled: 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7562,7 +7562,8 @@ type ClientInterface interface {
 	// AddDeploymentRequestVersionWithBody Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+	// completed nor cancelled name a version.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7572,7 +7573,8 @@ type ClientInterface interface {
 	// AddDeploymentRequestVersion Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+	// completed nor cancelled name a version.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9568,8 +9570,8 @@ func (c *Client) GetDeploymentRequest(ctx context.Context, id DeploymentRequestI
 
 // UpdateDeploymentRequestWithBody Update a deployment request
 //
-// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-// completed or cancelled: 409.
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+// request is completed or cancelled: 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9588,8 +9590,8 @@ func (c *Client) UpdateDeploymentRequestWithBody(ctx context.Context, id Deploym
 
 // UpdateDeploymentRequest Update a deployment request
 //
-// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-// completed or cancelled: 409.
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+// request is completed or cancelled: 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10073,7 +10075,8 @@ func (c *Client) ListDeploymentRequestVersions(ctx context.Context, id Deploymen
 // AddDeploymentRequestVersionWithBody Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+// completed nor cancelled name a version.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10093,7 +10096,8 @@ func (c *Client) AddDeploymentRequestVersionWithBody(ctx context.Context, id Dep
 // AddDeploymentRequestVersion Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+// completed nor cancelled name a version.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -20780,8 +20784,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateDeploymentRequestWithBodyWithResponse Update a deployment request
 	//
-	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-	// completed or cancelled: 409.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+	// request is completed or cancelled: 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20790,8 +20794,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateDeploymentRequestWithResponse Update a deployment request
 	//
-	// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-	// completed or cancelled: 409.
+	// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+	// request is completed or cancelled: 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -21041,7 +21045,8 @@ type ClientWithResponsesInterface interface {
 	// AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+	// completed nor cancelled name a version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -21051,7 +21056,8 @@ type ClientWithResponsesInterface interface {
 	// AddDeploymentRequestVersionWithResponse Add a version to a deployment request
 	//
 	// Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+	// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+	// completed nor cancelled name a version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -38867,8 +38873,8 @@ func (c *ClientWithResponses) GetDeploymentRequestWithResponse(ctx context.Conte
 
 // UpdateDeploymentRequestWithBodyWithResponse Update a deployment request
 //
-// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-// completed or cancelled: 409.
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+// request is completed or cancelled: 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -38883,8 +38889,8 @@ func (c *ClientWithResponses) UpdateDeploymentRequestWithBodyWithResponse(ctx co
 
 // UpdateDeploymentRequestWithResponse Update a deployment request
 //
-// Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-// completed or cancelled: 409.
+// Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+// request is completed or cancelled: 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -39290,7 +39296,8 @@ func (c *ClientWithResponses) ListDeploymentRequestVersionsWithResponse(ctx cont
 // AddDeploymentRequestVersionWithBodyWithResponse Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+// completed nor cancelled name a version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -39306,7 +39313,8 @@ func (c *ClientWithResponses) AddDeploymentRequestVersionWithBodyWithResponse(ct
 // AddDeploymentRequestVersionWithResponse Add a version to a deployment request
 //
 // Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+// product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+// completed nor cancelled name a version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

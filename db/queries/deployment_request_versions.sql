@@ -19,13 +19,11 @@ SELECT v.* FROM deployment_request_versions AS x
 JOIN version_details AS v ON v.account_id = @account_id AND v.id = x.version_id
 WHERE x.account_id = @account_id AND x.request_id = @request_id AND x.product_id = @product_id;
 
--- CountRequestsOfVersion returns how many requests name a version, deleted ones too, up to a number.
--- name: CountRequestsOfVersion :one
-SELECT count(*) FROM (
-  SELECT FROM deployment_request_versions
-  WHERE account_id = @account_id AND version_id = @version_id
-  LIMIT @max_count
-) AS x;
+-- CountOpenRequestsOfVersion returns how many requests that are neither completed nor cancelled name a version.
+-- name: CountOpenRequestsOfVersion :one
+SELECT count(*) FROM deployment_request_versions AS x
+JOIN deployment_requests AS r ON r.account_id = @account_id AND r.id = x.request_id
+WHERE x.account_id = @account_id AND x.version_id = @version_id AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected');
 
 -- PutRequestVersion adds a version to a request, or replaces another one of its product. The number of rows is 0 if nothing changed.
 -- name: PutRequestVersion :execrows
@@ -38,3 +36,8 @@ WHERE x.version_id <> excluded.version_id;
 -- name: RemoveRequestVersion :execrows
 DELETE FROM deployment_request_versions
 WHERE account_id = @account_id AND request_id = @request_id AND version_id = @version_id;
+
+-- RemoveRequestVersions removes all versions from a request.
+-- name: RemoveRequestVersions :exec
+DELETE FROM deployment_request_versions
+WHERE account_id = @account_id AND request_id = @request_id;

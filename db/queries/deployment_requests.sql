@@ -1,5 +1,6 @@
 -- ListDeploymentRequests returns a page of the account's requests, newest first. Those of a version or an environment are found by its own
--- index: the planner would prefer a scan backwards in time, which may find none.
+-- index: the planner would prefer a scan backwards in time, which may find none. Few requests name a version; any number names an environment:
+-- their index is in the order of the list.
 -- name: ListDeploymentRequests :many
 SELECT sqlc.embed(r), (
     SELECT count(*) FROM deployment_request_versions AS v
@@ -21,10 +22,23 @@ WHERE r.account_id = @account_id AND r.deleted_at IS NULL
     SELECT x.request_id FROM deployment_request_versions AS x
     JOIN products AS p ON p.account_id = @account_id AND p.id = x.product_id AND p.deleted_at IS NULL
     WHERE x.account_id = @account_id AND x.version_id = sqlc.narg('version_id')::uuid)))
-  AND (sqlc.narg('environment_id')::uuid IS NULL OR r.id = ANY (ARRAY(
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR EXISTS (
+    SELECT FROM environments AS e WHERE e.account_id = @account_id AND e.id = sqlc.narg('environment_id')::uuid AND e.deleted_at IS NULL))
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('status')::text IS NULL AND sqlc.narg('version_id')::uuid IS NULL OR EXISTS (
+    SELECT FROM deployment_request_environments AS x
+    WHERE x.account_id = @account_id AND x.request_id = r.id AND x.environment_id = sqlc.narg('environment_id')::uuid))
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('status')::text IS NOT NULL OR sqlc.narg('version_id')::uuid IS NOT NULL OR r.id = ANY (ARRAY(
     SELECT x.request_id FROM deployment_request_environments AS x
-    JOIN environments AS e ON e.account_id = @account_id AND e.id = x.environment_id AND e.deleted_at IS NULL
-    WHERE x.account_id = @account_id AND x.environment_id = sqlc.narg('environment_id')::uuid)))
+    WHERE x.account_id = @account_id AND x.environment_id = sqlc.narg('environment_id')::uuid AND x.requested_at IS NOT NULL
+      AND (sqlc.narg('after_at')::timestamptz IS NULL OR (x.requested_at, x.request_id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
+      AND (
+        SELECT o.deleted_at IS NULL AND (sqlc.narg('q')::text IS NULL OR strpos(lower(o.name), lower(sqlc.narg('q')::text)) > 0)
+        FROM deployment_requests AS o WHERE o.account_id = @account_id AND o.id = x.request_id)
+    ORDER BY x.requested_at DESC, x.request_id DESC
+    LIMIT @row_limit
+  ) || ARRAY(
+    SELECT x.request_id FROM deployment_request_environments AS x
+    WHERE x.account_id = @account_id AND x.environment_id = sqlc.narg('environment_id')::uuid AND x.requested_at IS NULL)))
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT @row_limit;
 
@@ -96,8 +110,8 @@ ORDER BY id, name;
 
 -- AddRequestEnvironments adds environments that the request does not have.
 -- name: AddRequestEnvironments :exec
-INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
-SELECT @account_id, @request_id, unnest(@environment_ids::uuid[])
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+SELECT @account_id, @request_id, unnest(@environment_ids::uuid[]), @requested_at
 ON CONFLICT (account_id, request_id, environment_id) DO NOTHING;
 
 -- RemoveRequestEnvironments removes the environments that are not listed.

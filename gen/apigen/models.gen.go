@@ -2434,7 +2434,7 @@ type Deployment struct {
 	// DeploymentID The deployment's identifier; the same as `id`.
 	DeploymentID openapi_types.UUID `json:"deployment_id"`
 
-	// DeploymentRequestID The active deployment request that named the version and environment at the start; null if there was none. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
+	// DeploymentRequestID The active deployment request that named the version and environment at the start; null if there was none, or if neither a rule nor a request with `gate` was in force. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
 	DeploymentRequestID nullable.Nullable[openapi_types.UUID] `json:"deployment_request_id"`
 
 	// EnvironmentID The environment's identifier.

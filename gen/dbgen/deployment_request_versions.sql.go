@@ -12,6 +12,25 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountOpenRequestsOfVersion = `-- name: CountOpenRequestsOfVersion :one
+SELECT count(*) FROM deployment_request_versions AS x
+JOIN deployment_requests AS r ON r.account_id = $1 AND r.id = x.request_id
+WHERE x.account_id = $1 AND x.version_id = $2 AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected')
+`
+
+type CountOpenRequestsOfVersionParams struct {
+	AccountID uuid.UUID
+	VersionID uuid.UUID
+}
+
+// CountOpenRequestsOfVersion returns how many requests that are neither completed nor cancelled name a version.
+func (q *Queries) CountOpenRequestsOfVersion(ctx context.Context, arg CountOpenRequestsOfVersionParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountOpenRequestsOfVersion, arg.AccountID, arg.VersionID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountRequestVersions = `-- name: CountRequestVersions :one
 SELECT count(*) FROM deployment_request_versions AS x
 JOIN products AS p ON p.account_id = $1 AND p.id = x.product_id AND p.deleted_at IS NULL
@@ -26,28 +45,6 @@ type CountRequestVersionsParams struct {
 // CountRequestVersions counts the versions of a request whose products are not deleted.
 func (q *Queries) CountRequestVersions(ctx context.Context, arg CountRequestVersionsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, CountRequestVersions, arg.AccountID, arg.RequestID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const CountRequestsOfVersion = `-- name: CountRequestsOfVersion :one
-SELECT count(*) FROM (
-  SELECT FROM deployment_request_versions
-  WHERE account_id = $1 AND version_id = $2
-  LIMIT $3
-) AS x
-`
-
-type CountRequestsOfVersionParams struct {
-	AccountID uuid.UUID
-	VersionID uuid.UUID
-	MaxCount  int32
-}
-
-// CountRequestsOfVersion returns how many requests name a version, deleted ones too, up to a number.
-func (q *Queries) CountRequestsOfVersion(ctx context.Context, arg CountRequestsOfVersionParams) (int64, error) {
-	row := q.db.QueryRow(ctx, CountRequestsOfVersion, arg.AccountID, arg.VersionID, arg.MaxCount)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -185,4 +182,20 @@ func (q *Queries) RemoveRequestVersion(ctx context.Context, arg RemoveRequestVer
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const RemoveRequestVersions = `-- name: RemoveRequestVersions :exec
+DELETE FROM deployment_request_versions
+WHERE account_id = $1 AND request_id = $2
+`
+
+type RemoveRequestVersionsParams struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+}
+
+// RemoveRequestVersions removes all versions from a request.
+func (q *Queries) RemoveRequestVersions(ctx context.Context, arg RemoveRequestVersionsParams) error {
+	_, err := q.db.Exec(ctx, RemoveRequestVersions, arg.AccountID, arg.RequestID)
+	return err
 }

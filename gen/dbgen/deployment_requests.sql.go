@@ -13,8 +13,8 @@ import (
 )
 
 const AddRequestEnvironments = `-- name: AddRequestEnvironments :exec
-INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
-SELECT $1, $2, unnest($3::uuid[])
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+SELECT $1, $2, unnest($3::uuid[]), $4
 ON CONFLICT (account_id, request_id, environment_id) DO NOTHING
 `
 
@@ -22,11 +22,17 @@ type AddRequestEnvironmentsParams struct {
 	AccountID      uuid.UUID
 	RequestID      uuid.UUID
 	EnvironmentIDs []uuid.UUID
+	RequestedAt    *time.Time
 }
 
 // AddRequestEnvironments adds environments that the request does not have.
 func (q *Queries) AddRequestEnvironments(ctx context.Context, arg AddRequestEnvironmentsParams) error {
-	_, err := q.db.Exec(ctx, AddRequestEnvironments, arg.AccountID, arg.RequestID, arg.EnvironmentIDs)
+	_, err := q.db.Exec(ctx, AddRequestEnvironments,
+		arg.AccountID,
+		arg.RequestID,
+		arg.EnvironmentIDs,
+		arg.RequestedAt,
+	)
 	return err
 }
 
@@ -267,10 +273,23 @@ WHERE r.account_id = $1 AND r.deleted_at IS NULL
     SELECT x.request_id FROM deployment_request_versions AS x
     JOIN products AS p ON p.account_id = $1 AND p.id = x.product_id AND p.deleted_at IS NULL
     WHERE x.account_id = $1 AND x.version_id = $6::uuid)))
-  AND ($7::uuid IS NULL OR r.id = ANY (ARRAY(
+  AND ($7::uuid IS NULL OR EXISTS (
+    SELECT FROM environments AS e WHERE e.account_id = $1 AND e.id = $7::uuid AND e.deleted_at IS NULL))
+  AND ($7::uuid IS NULL OR $5::text IS NULL AND $6::uuid IS NULL OR EXISTS (
+    SELECT FROM deployment_request_environments AS x
+    WHERE x.account_id = $1 AND x.request_id = r.id AND x.environment_id = $7::uuid))
+  AND ($7::uuid IS NULL OR $5::text IS NOT NULL OR $6::uuid IS NOT NULL OR r.id = ANY (ARRAY(
     SELECT x.request_id FROM deployment_request_environments AS x
-    JOIN environments AS e ON e.account_id = $1 AND e.id = x.environment_id AND e.deleted_at IS NULL
-    WHERE x.account_id = $1 AND x.environment_id = $7::uuid)))
+    WHERE x.account_id = $1 AND x.environment_id = $7::uuid AND x.requested_at IS NOT NULL
+      AND ($2::timestamptz IS NULL OR (x.requested_at, x.request_id) < ($2::timestamptz, $3::uuid))
+      AND (
+        SELECT o.deleted_at IS NULL AND ($4::text IS NULL OR strpos(lower(o.name), lower($4::text)) > 0)
+        FROM deployment_requests AS o WHERE o.account_id = $1 AND o.id = x.request_id)
+    ORDER BY x.requested_at DESC, x.request_id DESC
+    LIMIT $8
+  ) || ARRAY(
+    SELECT x.request_id FROM deployment_request_environments AS x
+    WHERE x.account_id = $1 AND x.environment_id = $7::uuid AND x.requested_at IS NULL)))
 ORDER BY r.created_at DESC, r.id DESC
 LIMIT $8
 `
@@ -294,7 +313,8 @@ type ListDeploymentRequestsRow struct {
 }
 
 // ListDeploymentRequests returns a page of the account's requests, newest first. Those of a version or an environment are found by its own
-// index: the planner would prefer a scan backwards in time, which may find none.
+// index: the planner would prefer a scan backwards in time, which may find none. Few requests name a version; any number names an environment:
+// their index is in the order of the list.
 func (q *Queries) ListDeploymentRequests(ctx context.Context, arg ListDeploymentRequestsParams) ([]ListDeploymentRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListDeploymentRequests,
 		arg.AccountID,

@@ -333,6 +333,7 @@ type DeploymentRequestEnvironment struct {
 	AccountID     uuid.UUID
 	RequestID     uuid.UUID
 	EnvironmentID uuid.UUID
+	RequestedAt   *time.Time
 }
 
 type DeploymentRequestStep struct {

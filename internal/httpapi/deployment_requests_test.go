@@ -152,7 +152,57 @@ func TestDeploymentRequestIsActivatedWithVersionsAndEnvironments(t *testing.T) {
 	require.Zero(t, revision, "drafts do not matter to starts of deployments")
 	require.Equal(t, 1, api.Count(t, "governance_state WHERE revision > 1"))
 	require.Equal(t, http.StatusConflict, api.As(t, "admin", http.MethodPatch, path, fmt.Sprintf(`{"environment_ids":[%q]}`, newEnvironment(t, api))).Status)
-	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, path, `{"name":"another","gate":false}`).Status)
+	require.Equal(t, http.StatusConflict, api.As(t, "admin", http.MethodPatch, path, `{"gate":false}`).Status)
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPatch, path, `{"name":"another","gate":true}`).Status, "the gate is as it was")
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, path+"/deactivate", "").Status)
+	require.Equal(t, false, api.As(t, "admin", http.MethodPatch, path, `{"gate":false}`).Field(t, "gate"))
+}
+
+// TestRejectedRequestStillBlocks lets a developer, whose request was rejected, try to start its deployment without the approval.
+func TestRejectedRequestStillBlocks(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	event := api.PostEvent(t, deploymentEvents, deployment(nil))
+	created := api.As(t, "developer", http.MethodPost, "/deployment-requests/", fmt.Sprintf(`{"name":"r","environment_ids":[%q],
+		"approvals":[{"approval_type":"qa"}]}`, event.Field(t, "environment_id")))
+	path := "/deployment-requests/" + created.Field(t, "id").(string)
+	require.Equal(t, http.StatusOK, api.As(t, "developer", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, event.Field(t, "version_id"))).Status)
+	require.Equal(t, http.StatusOK, api.As(t, "developer", http.MethodPost, path+"/activate", "").Status)
+	slot := items(t, api.As(t, "qa", http.MethodGet, path+"/approvals", ""))[0]["id"].(string)
+	require.Equal(t, http.StatusOK, api.As(t, "qa", http.MethodPost, path+"/approvals/"+slot+"/reject", `{"activation":1,"comments":"not tested"}`).Status)
+
+	answer := api.As(t, "developer", http.MethodPatch, path, `{"gate":false}`)
+	require.Equal(t, http.StatusConflict, answer.Status, "%s", answer.Body)
+	require.Equal(t, http.StatusPreconditionRequired, start(t, api, "1.4.2", map[string]any{"product_name": "checkout"}).Status)
+}
+
+// TestRequestsOfOneVersion has as many open requests as may name a version. Those that are deleted, completed or cancelled do not count.
+func TestRequestsOfOneVersion(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	event := api.PostEvent(t, deploymentEvents, deployment(nil))
+	add := func(path string) testapi.Answer {
+		return api.As(t, "admin", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, event.Field(t, "version_id")))
+	}
+	deleted := created(t, api, "/deployment-requests/", `{"name":"deleted"}`)
+	require.Equal(t, http.StatusOK, add(deleted).Status)
+	require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, deleted, "").Status)
+	require.Zero(t, api.Count(t, "deployment_request_versions"))
+	api.Exec(t, `WITH r AS (
+			INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+			SELECT v.account_id, gen_random_uuid(), 'r', '', CASE WHEN n <= 499 THEN 'approved' WHEN n <= 700 THEN 'completed' ELSE 'cancelled' END, true, gen_random_uuid(), 'Ada', now(), now()
+			FROM versions AS v, generate_series(1, 900) AS n RETURNING account_id, id)
+		INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
+		SELECT r.account_id, r.id, v.product_id, v.id FROM r, versions AS v`)
+
+	last := created(t, api, "/deployment-requests/", `{"name":"last"}`)
+	require.Equal(t, http.StatusOK, add(last).Status)
+	require.Equal(t, http.StatusOK, add(last).Status, "it is in the request already")
+	answer := add(created(t, api, "/deployment-requests/", `{"name":"too many"}`))
+	require.Equal(t, http.StatusUnprocessableEntity, answer.Status)
+	require.Contains(t, string(answer.Body), "500 open deployment requests name the version")
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, last+"/cancel", "").Status)
+	require.Equal(t, http.StatusOK, add(created(t, api, "/deployment-requests/", `{"name":"again"}`)).Status)
 }
 
 func newEnvironment(t *testing.T, api *testapi.API) string {

@@ -81,10 +81,11 @@ INSERT INTO deployment_request_versions (account_id, request_id, product_id, ver
   SELECT r.account_id, r.id, v.product_id, v.id
   FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM deployment_requests) r JOIN versions v ON v.account_id = r.account_id AND v.version = '1.' || 1 + r.n % 5
   WHERE r.n <= 40 AND r.account_id = (SELECT id FROM accounts WHERE slug = 'large');
-INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
-  SELECT r.account_id, r.id, e.id
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+  SELECT r.account_id, r.id, e.id, r.created_at
   FROM (SELECT *, split_part(name, ' ', 2)::integer AS n FROM deployment_requests) r
-  JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM environments) e ON e.account_id = r.account_id AND e.n % 20 = r.n % 20;
+  JOIN (SELECT *, row_number() OVER (PARTITION BY account_id ORDER BY name) AS n FROM environments) e
+    ON e.account_id = r.account_id AND (e.n % 20 = r.n % 20 OR e.name = 'env 7');
 INSERT INTO deployment_request_approvals (account_id, id, request_id, approval_type, required, created_at)
   SELECT r.account_id, gen_random_uuid(), r.id, t, true, now() FROM deployment_requests r, unnest('{uat, qa, security}'::text[]) t;
 INSERT INTO deployment_request_steps (account_id, id, request_id, phase, title, description, position, created_at)
@@ -109,7 +110,7 @@ INSERT INTO deployment_templates_environments (account_id, product_id, environme
 INSERT INTO user_sessions (account_id, id, user_id, token_hmac, issuer, provider_sid, user_agent, remote_ip, created_at, last_used_at, refresh_at, idle_expires_at, expires_at)
   SELECT u.account_id, gen_random_uuid(), u.id, sha256((u.id::text || n)::bytea), '', '', '', '', now() - make_interval(secs => n), now(), now(), now() + interval '1 hour',
     now() + interval '1 day'
-  FROM users u, generate_series(1, CASE WHEN u.subject = '1' THEN 200 ELSE 2 END) n;
+  FROM users u, generate_series(1, CASE WHEN u.subject = '1' THEN 200 ELSE 20 END) n;
 INSERT INTO audit_log (account_id, id, occurred_at, actor_type, actor_name, credential, action, object_type, object_id, fields)
   SELECT a.id, gen_random_uuid(), now() - make_interval(secs => n), 'command', 'x', 'x', 'product.update', 'product', gen_random_uuid(), '{}'
   FROM accounts a, generate_series(1, 400) n;
@@ -260,11 +261,14 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM users WHERE account_id = $1 AND subject = '1'", account).Scan(&user))
 	var request uuid.UUID // with 3,000 comments
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM deployment_requests WHERE account_id = $1 AND name = 'request 1'", account).Scan(&request))
+	var frequentEnvironment uuid.UUID // which all requests name
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT id FROM environments WHERE account_id = $1 AND name = 'env 7'", account).Scan(&frequentEnvironment))
+	require.NotEqual(t, environment, frequentEnvironment)
 	since := at.Add(-time.Hour)
 	anHourAgo, fiveMinutesAgo := time.Now().Add(-time.Hour), time.Now().Add(-5*time.Minute)
 
-	// As requests do: under row-level security.
-	_, err = conn.Exec(t.Context(), "SET ROLE versioner_app; SET app.account_ids = '{"+account.String()+"}'")
+	// As requests do: under row-level security, with the settings of lists.
+	_, err = conn.Exec(t.Context(), "SET ROLE versioner_app; SET plan_cache_mode = 'force_custom_plan'; SET enable_bitmapscan = 'off'; SET app.account_ids = '{"+account.String()+"}'")
 	require.NoError(t, err)
 	plans := &planner{Conn: conn, t: t}
 	db := dbgen.New(plans)
@@ -485,6 +489,9 @@ func TestListsReadFromAnIndex(t *testing.T) {
 		// The version is in eight requests, each of which has 200 versions, which are counted.
 		"listDeploymentRequests of a version":      {"deployment_request_versions", 2000, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) { p.VersionID = &version })},
 		"listDeploymentRequests of an environment": {"deployment_request_environments", page, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) { p.EnvironmentID = &environment })},
+		"listDeploymentRequests of an environment that all name": {"deployment_request_environments", page, requestsWhere(func(p *dbgen.ListDeploymentRequestsParams) {
+			p.EnvironmentID = &frequentEnvironment
+		})},
 		"listDeploymentRequestVersions": {"versions", 200, func(at *time.Time, id *uuid.UUID) error {
 			_, err := db.ListRequestVersions(t.Context(), dbgen.ListRequestVersionsParams{AccountID: account, RequestID: request, AfterAt: at, AfterID: id, RowLimit: page})
 			return err

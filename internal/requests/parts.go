@@ -34,13 +34,13 @@ func (r Requests) AddVersion(ctx context.Context, target etag.Ref, versionID uui
 		if replaced.ID == uuid.Nil && c.state.Versions >= maxVersions {
 			return tooMany("version_id", "versions", maxVersions)
 		}
-		naming, err := c.db.CountRequestsOfVersion(ctx, dbgen.CountRequestsOfVersionParams{AccountID: target.AccountID, VersionID: versionID, MaxCount: maxRequestsOfVersion})
+		naming, err := c.db.CountOpenRequestsOfVersion(ctx, dbgen.CountOpenRequestsOfVersionParams{AccountID: target.AccountID, VersionID: versionID})
 		if err != nil {
 			return postgres.Classify(err)
 		}
 		if naming >= maxRequestsOfVersion && replaced.ID != versionID {
 			return apperr.NewInvalid(apperr.Field{
-				Loc: []any{"body", "version_id"}, Msg: fmt.Sprintf("%d deployment requests name the version: the maximum", maxRequestsOfVersion), Type: "value_error.quota",
+				Loc: []any{"body", "version_id"}, Msg: fmt.Sprintf("%d open deployment requests name the version: the maximum", maxRequestsOfVersion), Type: "value_error.quota",
 			})
 		}
 		changed, err := c.db.PutRequestVersion(ctx, dbgen.PutRequestVersionParams{

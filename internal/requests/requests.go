@@ -22,7 +22,7 @@ import (
 const (
 	maxOpen     = 1000 // requests of an account that are neither completed nor cancelled
 	maxVersions = 200  // of a request
-	// maxRequestsOfVersion bounds what the start of a deployment reads. Completed and cancelled requests count.
+	// maxRequestsOfVersion bounds what the start of a deployment reads. Requests that are completed or cancelled do not count.
 	maxRequestsOfVersion = 500
 	maxSteps             = 50 // of a request
 )
@@ -143,7 +143,9 @@ func (c *change) setEnvironments(ctx context.Context, ids []uuid.UUID) error {
 				return errNotFound()
 			}
 		}
-		err = c.db.AddRequestEnvironments(ctx, dbgen.AddRequestEnvironmentsParams{AccountID: c.row.AccountID, RequestID: c.row.ID, EnvironmentIDs: ids})
+		err = c.db.AddRequestEnvironments(ctx, dbgen.AddRequestEnvironmentsParams{
+			AccountID: c.row.AccountID, RequestID: c.row.ID, EnvironmentIDs: ids, RequestedAt: &c.row.CreatedAt,
+		})
 		if err != nil {
 			return postgres.Classify(err)
 		}
@@ -174,14 +176,16 @@ type Patch struct {
 	EnvironmentIDs    []uuid.UUID
 }
 
-// Update changes a request; its environments in a draft only.
+// Update changes a request; its gate and environments in a draft only.
 func (r Requests) Update(ctx context.Context, target etag.Ref, patch Patch, actor governance.Actor, now time.Time) error {
 	return r.change(ctx, target, actor, now, func(c *change) error {
 		before := c.members()
 		c.row.Name = strings.TrimSpace(ptr.Or(patch.Name, c.row.Name))
 		c.row.Description = ptr.Or(patch.Description, c.row.Description)
-		c.row.Gate = ptr.Or(patch.Gate, c.row.Gate)
 		verb := ChangeRest
+		if gate := ptr.Or(patch.Gate, c.row.Gate); gate != c.row.Gate {
+			c.row.Gate, verb = gate, ChangePart
+		}
 		if patch.EnvironmentIDs != nil {
 			former := c.environments
 			if err := c.setEnvironments(ctx, patch.EnvironmentIDs); err != nil {
@@ -204,6 +208,9 @@ func (r Requests) Delete(ctx context.Context, target etag.Ref, actor governance.
 	return r.change(ctx, target, actor, now, func(c *change) error {
 		c.row.DeletedAt = &now
 		c.entry.action = "delete"
-		return c.apply(Action{Verb: Delete})
+		if err := c.apply(Action{Verb: Delete}); err != nil {
+			return err
+		}
+		return postgres.Classify(c.db.RemoveRequestVersions(ctx, dbgen.RemoveRequestVersionsParams{AccountID: target.AccountID, RequestID: target.ID}))
 	})
 }

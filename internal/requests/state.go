@@ -22,7 +22,7 @@ const (
 	Reject     Verb = "reject"  // a slot
 	Reset      Verb = "reset"   // a slot
 	ChangePart Verb = "change_part"
-	ChangeRest Verb = "change_rest" // names, the gate, optional slots, steps after the deployments, and whether steps are done
+	ChangeRest Verb = "change_rest" // names, optional slots, steps after the deployments, and whether steps are done
 	Delete     Verb = "delete"
 )
 

@@ -858,8 +858,8 @@ class Methods(ABC):
     ) -> models.DeploymentRequest:
         """Update a deployment request.
 
-        Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-        completed or cancelled: 409.
+        Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+        request is completed or cancelled: 409.
         """
         return (self.send(operations.update_deployment_request(id, body, if_match=if_match))).data
 
@@ -926,7 +926,8 @@ class Methods(ABC):
         """Add a version to a deployment request.
 
         Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+        completed nor cancelled name a version.
         """
         return (self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))).data
 
@@ -2395,8 +2396,8 @@ class AsyncMethods(ABC):
     ) -> models.DeploymentRequest:
         """Update a deployment request.
 
-        Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-        completed or cancelled: 409.
+        Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+        request is completed or cancelled: 409.
         """
         return (await self.send(operations.update_deployment_request(id, body, if_match=if_match))).data
 
@@ -2471,7 +2472,8 @@ class AsyncMethods(ABC):
         """Add a version to a deployment request.
 
         Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+        product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+        completed nor cancelled name a version.
         """
         return (
             await self.send(operations.add_deployment_request_version(id, body, idempotency_key=idempotency_key))

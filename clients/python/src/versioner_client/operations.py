@@ -1280,8 +1280,8 @@ def update_deployment_request(
 ) -> Operation[models.DeploymentRequest]:
     """Update a deployment request.
 
-    Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
-    completed or cancelled: 409.
+    Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+    request is completed or cancelled: 409.
     """
     return Operation(
         method="PATCH",
@@ -1392,7 +1392,8 @@ def add_deployment_request_version(
     """Add a version to a deployment request.
 
     Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
-    product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+    product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+    completed nor cancelled name a version.
     """
     return Operation(
         method="POST",

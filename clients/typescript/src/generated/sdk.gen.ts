@@ -1926,8 +1926,8 @@ export const getDeploymentRequest = (
 /**
  * Update a deployment request
  *
- * Changes the members in the body (JSON merge patch, RFC 7396). The environments change in a draft only, and nothing once the request is
- * completed or cancelled: 409.
+ * Changes the members in the body (JSON merge patch, RFC 7396). The environments and `gate` change in a draft only, and nothing once the
+ * request is completed or cancelled: 409.
  *
  */
 export const updateDeploymentRequest = (
@@ -2060,7 +2060,8 @@ export const listDeploymentRequestVersions = (
  * Add a version to a deployment request
  *
  * Adds a version to a draft; otherwise the answer is 409. A request has at most 200 versions, and one of a product: adding another one of the same
- * product replaces it. Adding a version that is in the request changes nothing. At most 500 requests name a version.
+ * product replaces it. Adding a version that is in the request changes nothing. At most 500 requests that are neither
+ * completed nor cancelled name a version.
  *
  */
 export const addDeploymentRequestVersion = (

@@ -819,7 +819,7 @@ export type Deployment = {
    */
   previous_attempt_id: string | null;
   /**
-   * The active deployment request that named the version and environment at the start; null if there was none. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
+   * The active deployment request that named the version and environment at the start; null if there was none, or if neither a rule nor a request with `gate` was in force. Of several, it is the one by which the rules passed that require a request: of the most of them, then an approved one, then the oldest.
    */
   deployment_request_id: string | null;
 };

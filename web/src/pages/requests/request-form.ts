@@ -170,9 +170,9 @@ interface RequestPatch extends Omit<DeploymentRequestPatch, "environment_ids"> {
   environments?: string[];
 }
 
-/** How a request is changed and deleted: its environments while it is a draft. */
+/** How a request is changed and deleted: its environments, and what it blocks, while it is a draft. */
 export const requestEditing = (status: DeploymentRequest["status"]): Editing<DeploymentRequest, RequestPatch> => ({
-  fields: [NAME, DESCRIPTION, ...(status === "draft" ? [ENVIRONMENTS] : []), GATE],
+  fields: [NAME, DESCRIPTION, ...(status === "draft" ? [ENVIRONMENTS, GATE] : [])],
   valuesOf: ({ name, description, environments, gate }) => ({
     name,
     description,

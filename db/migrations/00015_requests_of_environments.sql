@@ -1,0 +1,14 @@
+-- +goose Up
+-- Deployment requests that name an environment, in the order in which requests are listed. Servers of the former version insert rows without the
+-- time.
+ALTER TABLE deployment_request_environments ADD COLUMN requested_at timestamptz; -- when the request was created
+UPDATE deployment_request_environments AS x SET requested_at = r.created_at
+FROM deployment_requests AS r
+WHERE r.account_id = x.account_id AND r.id = x.request_id;
+DROP INDEX deployment_request_environments_environment_idx;
+CREATE INDEX deployment_request_environments_environment_idx ON deployment_request_environments (account_id, environment_id, requested_at DESC, request_id DESC);
+
+-- A deleted draft names no version: their number is limited.
+DELETE FROM deployment_request_versions AS v
+USING deployment_requests AS r
+WHERE r.account_id = v.account_id AND r.id = v.request_id AND r.deleted_at IS NOT NULL;
