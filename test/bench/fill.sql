@@ -108,8 +108,8 @@ CROSS JOIN LATERAL (SELECT CASE WHEN k > current_setting('bench.deployments')::b
 INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
 SELECT account_id, id, product_id, id FROM bench_versions;
 
-INSERT INTO deployment_request_environments (account_id, request_id, environment_id)
-SELECT account_id, id, environments[4] FROM bench_versions;
+INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+SELECT account_id, id, environments[4], at FROM bench_versions;
 
 INSERT INTO deployment_request_approvals (account_id, id, request_id, approval_type, required, created_at)
 SELECT account_id, id, id, 'qa', true, at FROM bench_versions;
