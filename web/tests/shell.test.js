@@ -36,12 +36,15 @@ describe("shell", suite, () => {
     visit(browser, server, "/", { token }, async (page) => {
       await page.getByRole("grid").waitFor();
       const version = await versionOf("cart-service");
+      const named = new RegExp(`^cart-service ${version.replaceAll(".", "\\.")}.*Version$`);
       const { items: releases } = await callServer(server, token, "GET", "/releases/?limit=1");
       const palette = page.getByRole("dialog", { name: "Search" });
       for (const [text, option] of [
         ["cart-service", /^cart-service.*Product$/],
         ["staging", /^staging.*Environment$/],
         [version, /^cart-service .*Version$/],
+        [`cart-service ${version}`, named],
+        [`${version} SERVICE cart`, named],
         [releases[0].name, /Release$/],
       ]) {
         await page.keyboard.press("Control+k");

@@ -1,10 +1,46 @@
 import { queryOptions } from "@tanstack/react-query";
-import { listDeploymentRules, listEnvironments, listProducts, listReleases, listVersions } from "@versioner/client";
+import {
+  listDeploymentRules,
+  listEnvironments,
+  listProducts,
+  listReleases,
+  listVersions,
+  type Version,
+} from "@versioner/client";
 
 import { client } from "./client";
 import { MAX_PAGE_SIZE } from "./lists";
 
 const LIMIT = 8;
+
+/** More words are not the name of a product and a version. */
+const MAX_WORDS = 4;
+
+/** How many products the words may name. */
+const MAX_PRODUCTS = 3;
+
+/** The versions that begin with one of the words, of products that have all others in their name: `gift-cards 0.2.6`, in any order. */
+async function versionsByWords(text: string, signal: AbortSignal): Promise<Version[]> {
+  const words = text.toLowerCase().split(/\s+/);
+  if (words.length < 2 || words.length > MAX_WORDS) return [];
+  const found = await Promise.all(
+    words.map(async (prefix, index) => {
+      const others = words.filter((_, at) => at !== index);
+      const [longest = ""] = others.toSorted((a, b) => b.length - a.length);
+      const products = await listProducts({ client, signal, query: { q: longest, sort: "name", limit: LIMIT } });
+      const named = products.items
+        .filter(({ name }) => others.every((word) => name.toLowerCase().includes(word)))
+        .sort((a, b) => a.name.length - b.name.length); // the name itself before longer ones
+      const pages = await Promise.all(
+        named
+          .slice(0, MAX_PRODUCTS)
+          .map(({ id }) => listVersions({ client, signal, query: { product: id, q: prefix, limit: LIMIT } })),
+      );
+      return pages.flatMap(({ items }) => items);
+    }),
+  );
+  return found.flat();
+}
 
 /** What the palette finds by a part of a name. */
 export const paletteQuery = (text: string) =>
@@ -13,11 +49,12 @@ export const paletteQuery = (text: string) =>
     enabled: text !== "",
     staleTime: 30_000,
     queryFn: async ({ signal }) => {
-      const [products, environments, releases, versions, rules] = await Promise.all([
+      const [products, environments, releases, versions, ofProducts, rules] = await Promise.all([
         listProducts({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
         listEnvironments({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
         listReleases({ client, signal, query: { q: text, limit: LIMIT } }),
         listVersions({ client, signal, query: { q: text, limit: LIMIT } }),
+        versionsByWords(text, signal),
         listDeploymentRules({ client, signal, query: { limit: MAX_PAGE_SIZE } }), // all: there are at most 100
       ]);
       const named = rules.items.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
@@ -40,12 +77,14 @@ export const paletteQuery = (text: string) =>
           text: name,
           to: `/releases/${id}`,
         })),
-        ...versions.items.map(({ id, product_name, version }) => ({
-          id,
-          kind: "Version",
-          text: `${product_name} ${version}`,
-          to: `/versions/${id}`,
-        })),
+        ...[...new Map([...versions.items, ...ofProducts].map((one) => [one.id, one])).values()].map(
+          ({ id, product_name, version }) => ({
+            id,
+            kind: "Version",
+            text: `${product_name} ${version}`,
+            to: `/versions/${id}`,
+          }),
+        ),
         ...named.slice(0, LIMIT).map(({ id, name }) => ({ id, kind: "Rule", text: name, to: `/rules/${id}` })),
       ];
     },

@@ -15,7 +15,7 @@ interface Entry {
   to: string;
 }
 
-/** Finds pages, products, environments, releases and rules by a part of their name, and versions by its beginning. */
+/** Finds pages, products, environments, releases and rules by a part of their name, and versions by its beginning or by words of their product and its beginning. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
