@@ -47,6 +47,19 @@ describe("cells", suite, () => {
         const shown = page.getByRole("gridcell", { name: word }).first().getByText(word);
         assert.ok((await shown.boundingBox()).width > 20, `${word} is visible`);
       }
+      for (const [word, meaning] of [
+        ["stale", /has not reported its end, and no event for a long time/],
+        ["differs", /Other environments of the product run another version/],
+        ["3 behind", /Newer versions of the product run, or have run, in other environments/],
+        ["failed", /The newest deployment failed/],
+      ]) {
+        await page.getByRole("gridcell", { name: word }).first().getByTitle(meaning).getByText(word).waitFor();
+      }
+      await page.getByLabel("State").selectOption({ label: "stale" });
+      await page.getByText("1 of 6 products").waitFor();
+      await page.getByRole("rowheader", { name: "product-004" }).waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByText("6 of 6 products").waitFor();
       const production = page
         .getByRole("list", { name: "Summary" })
         .getByRole("listitem")

@@ -11,9 +11,20 @@ const TONES = {
 export type Tone = keyof typeof TONES;
 
 /** A state as a glyph and a word, so that it needs no colour. */
-export function Badge({ tone, glyph, children }: { tone: Tone; glyph: string; children: React.ReactNode }) {
+export function Badge({
+  tone,
+  glyph,
+  title,
+  children,
+}: {
+  tone: Tone;
+  glyph: string;
+  title?: string | undefined;
+  children: React.ReactNode;
+}) {
   return (
     <span
+      title={title}
       className={cx(
         "inline-flex items-center gap-1 rounded px-1 py-px text-xs font-medium whitespace-nowrap",
         TONES[tone],
@@ -38,7 +49,7 @@ const STATUS: Record<string, { tone: Tone; glyph: string; word: string }> = {
 export function StatusBadge({ status, isStale = false }: { status: string; isStale?: boolean }) {
   if (isStale) {
     return (
-      <Badge tone="warn" glyph="?">
+      <Badge tone="warn" glyph="?" title="It has not reported its end, and no event for a long time.">
         stale
       </Badge>
     );

@@ -43,11 +43,11 @@ export function StateTable({
 /** The state in a word; and the version, the time and the initiator of the deployment that it is about. */
 function State({ state }: { state: EnvironmentState }) {
   const word = cellState(state);
-  const { tone, glyph } = STATE_LABELS[word];
+  const { tone, glyph, meaning } = STATE_LABELS[word];
   const attempt = attemptOf(state, word);
   return (
     <>
-      <Badge tone={tone} glyph={glyph}>
+      <Badge tone={tone} glyph={glyph} title={meaning}>
         {stateText(state, word)}
       </Badge>
       {attempt ? (

@@ -99,7 +99,7 @@ function Never() {
 function StateCell({ cell }: { cell: Cell }) {
   const state = cellState(cell);
   if (state === "empty") return <Never />;
-  const { tone, glyph } = STATE_LABELS[state];
+  const { tone, glyph, meaning } = STATE_LABELS[state];
   const text = stateText(cell, state);
   const attempt = attemptOf(cell, state);
   const version = cell.version ? (
@@ -122,7 +122,7 @@ function StateCell({ cell }: { cell: Cell }) {
           )}
         </div>
         <div className="flex items-baseline gap-1.5 leading-4.5">
-          <Badge tone={tone} glyph={glyph}>
+          <Badge tone={tone} glyph={glyph} title={meaning}>
             {text}
           </Badge>
           <Name cut className="font-mono text-xs">
@@ -136,7 +136,10 @@ function StateCell({ cell }: { cell: Cell }) {
     <>
       <div className="flex items-baseline gap-1.5 leading-5">
         {version}
-        <span className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}>
+        <span
+          title={meaning}
+          className={cx("text-xs whitespace-nowrap", state === "current" ? "text-good" : "text-muted")}
+        >
           <span aria-hidden="true">{glyph} </span>
           {text}
         </span>
