@@ -146,11 +146,23 @@ describe("deployment requests", suite, () => {
       await page.waitForFunction(() => document.querySelector("[aria-label=Board]").scrollLeft > 500);
       await assertAccessibleInEveryLook(page, "requests-board");
 
-      await page.getByRole("button", { name: "Waiting for me" }).click();
-      await page.waitForURL(/waiting=me/);
+      const waiting = page.getByRole("button", { name: "Waiting for me" });
+      await waiting.click();
+      await page.waitForURL((url) => url.search.includes("view=board") && url.search.includes("waiting=me"));
+      await column(page, "Approved").getByText("None matches the filter").waitFor();
+      await column(page, "Draft").getByText("None matches the filter").waitFor();
+      await column(page, "In progress").getByRole("link", { name: "Boarded in progress" }).waitFor();
+      await assertAccessibleInEveryLook(page, "requests-board-waiting");
+      await page.getByRole("button", { name: "List" }).click();
+      await page.waitForURL((url) => !url.search.includes("view=") && url.search.includes("waiting=me"));
       await row(page, "Boarded in progress").waitFor();
+      assert.equal(await row(page, "Boarded 2").count(), 0);
+      assert.equal(await waiting.getAttribute("aria-pressed"), "true");
       await page.getByRole("button", { name: "Board" }).click();
-      await page.waitForURL(/view=board/);
+      await page.waitForURL((url) => url.search.includes("view=board") && url.search.includes("waiting=me"));
+      assert.equal(await waiting.getAttribute("aria-pressed"), "true");
+      await waiting.click();
+      await page.waitForURL((url) => !url.search.includes("waiting"));
       await column(page, "Approved").getByRole("link").focus();
       await page.keyboard.press("Enter");
       await page.waitForURL(new RegExp(`/deployment-requests/${approved}$`));
@@ -158,6 +170,30 @@ describe("deployment requests", suite, () => {
       await column(page, "Draft").getByText("Boarded 2").waitFor();
       await page.getByRole("button", { name: "List" }).click();
       await row(page, "Boarded 2").getByText("○draft").waitFor();
+    });
+  });
+
+  test("a rejected request does not list its open approvals as what it waits for", async () => {
+    const id = await newRequest("Rejected by QA", { approvals: [{ approval_type: "qa" }, { approval_type: "uat" }] });
+    await call("GET", `/deployment-requests/${id}/approvals`).then(({ items }) =>
+      call(
+        "POST",
+        `/deployment-requests/${id}/approvals/${items.find(({ approval_type }) => approval_type === "qa").id}/reject`,
+        { comments: "Login fails", activation: 1 },
+      ),
+    );
+    await visit(browser, server, "/deployment-requests?q=Rejected%20by%20QA", { token: qa }, async (page) => {
+      await row(page, "Rejected by QA").getByText("✕rejected").waitFor();
+      assert.equal(await page.getByText("Open approvals").count(), 0);
+      await page.getByRole("button", { name: "Board" }).click();
+      const card = page.getByRole("region", { name: "Rejected", exact: true }).getByRole("listitem");
+      await card.getByRole("link", { name: "Rejected by QA" }).waitFor();
+      assert.equal(await card.getByText("Open approvals").count(), 0);
+      await card.getByRole("link").click();
+      const open = page.getByRole("list", { name: "What is open" });
+      await open.getByText("A required approval is rejected").waitFor();
+      assert.equal(await open.getByRole("listitem").count(), 1);
+      await assertAccessibleInEveryLook(page, "request-rejected");
     });
   });
 

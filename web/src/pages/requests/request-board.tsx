@@ -1,18 +1,24 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
-import type { DeploymentRequest } from "@versioner/client";
+import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
+import type { ApprovalType, DeploymentRequest, Page } from "@versioner/client";
 
-import { requestColumnQuery, type RequestStatus } from "../../api/requests";
+import { requestColumnQuery, type RequestStatus, waitingRequestsQuery } from "../../api/requests";
 import { AppLink } from "../../components/app-link";
 import { Name } from "../../components/name";
 import { ObjectList, type ObjectListProps } from "../../components/object-list";
 import { Time } from "../../components/time";
 import { count, isOpen, STATUSES, typesText } from "./request-texts";
 
+/** Which requests wait for a user: those in progress with an open approval of the types, unless they are hidden. */
+export interface WaitingFilter {
+  types: readonly ApprovalType[];
+  isHidden: (request: DeploymentRequest) => boolean;
+}
+
 /**
  * The requests by status, in columns beside each other: a phone shows one, and the edge of the next. They are moved on their pages: most moves
  * have conditions, or need a decision.
  */
-export function RequestBoard({ q }: { q: string | undefined }) {
+export function RequestBoard({ q, waiting }: { q: string | undefined; waiting: WaitingFilter | null }) {
   return (
     <div
       role="group"
@@ -21,14 +27,32 @@ export function RequestBoard({ q }: { q: string | undefined }) {
       className="-mx-4 grid snap-x snap-mandatory scroll-px-4 auto-cols-[85%] grid-flow-col items-start gap-3 overflow-x-auto px-4 py-1 md:-mx-1 md:auto-cols-[minmax(13rem,1fr)] md:snap-none md:px-1"
     >
       {(Object.keys(STATUSES) as RequestStatus[]).map((status) => (
-        <Column key={status} status={status} q={q} />
+        <Column key={status} status={status} q={q} waiting={waiting} />
       ))}
     </div>
   );
 }
 
-function Column({ status, q }: { status: RequestStatus; q: string | undefined }) {
-  const query = useInfiniteQuery(requestColumnQuery(status, q));
+interface ColumnProps {
+  status: RequestStatus;
+  q: string | undefined;
+  waiting: WaitingFilter | null;
+}
+
+function Column({ status, q, waiting }: ColumnProps) {
+  const query = useInfiniteQuery<
+    Page<DeploymentRequest>,
+    Error,
+    InfiniteData<Page<DeploymentRequest>>,
+    readonly unknown[],
+    string | null
+  >(waiting ? waitingRequestsQuery(q, waiting.types) : requestColumnQuery(status, q));
+  const isShown = (request: DeploymentRequest) =>
+    waiting === null ||
+    (status === "in_progress" &&
+      request.open_approvals.some((type) => waiting.types.includes(type)) &&
+      !waiting.isHidden(request));
+  const none = <p className="px-3 pb-4 text-sm text-muted">{q || waiting ? "None matches the filter" : "None"}</p>;
   const { glyph, word } = STATUSES[status];
   const title = `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
   return (
@@ -41,22 +65,21 @@ function Column({ status, q }: { status: RequestStatus; q: string | undefined })
           {glyph}
         </span>
         {title}
-        <Total query={query} />
+        <Total query={query} isShown={isShown} />
       </h2>
       <div className="min-h-0 overflow-y-auto">
-        <ObjectList
-          query={query}
-          noun="requests"
-          skeletons={2}
-          empty={<p className="px-3 pb-4 text-sm text-muted">{q ? "None matches the filter" : "None"}</p>}
-        >
-          {(requests, isDimmed) => (
-            <ul aria-label={title} className={isDimmed ? "opacity-60" : undefined}>
-              {requests.map((request) => (
-                <Card key={request.id} request={request} />
-              ))}
-            </ul>
-          )}
+        <ObjectList query={query} noun="requests" skeletons={2} empty={none}>
+          {(all, isDimmed) => {
+            const requests = all.filter(isShown);
+            if (requests.length === 0) return none;
+            return (
+              <ul aria-label={title} className={isDimmed ? "opacity-60" : undefined}>
+                {requests.map((request) => (
+                  <Card key={request.id} request={request} />
+                ))}
+              </ul>
+            );
+          }}
         </ObjectList>
       </div>
     </section>
@@ -64,13 +87,17 @@ function Column({ status, q }: { status: RequestStatus; q: string | undefined })
 }
 
 /** How many requests a column has, or how many of them are loaded. */
-function Total({ query: { data, hasNextPage } }: Pick<ObjectListProps<DeploymentRequest>, "query">) {
-  const total = data?.pages.flatMap((page) => page.items).length;
+function Total({
+  query: { data, hasNextPage },
+  isShown,
+}: Pick<ObjectListProps<DeploymentRequest>, "query"> & { isShown: (request: DeploymentRequest) => boolean }) {
+  const total = data?.pages.flatMap((page) => page.items).filter(isShown).length;
   return total ? <span className="text-sm font-normal text-muted">{`${total}${hasNextPage ? "+" : ""}`}</span> : null;
 }
 
 function Card({ request }: { request: DeploymentRequest }) {
   const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  const mayWait = isOpen(status) && status !== "rejected";
   return (
     <li className="mx-2 mb-2 flex flex-col gap-1 rounded-md border border-line bg-surface px-3 py-2 text-sm text-muted">
       <AppLink
@@ -85,12 +112,12 @@ function Card({ request }: { request: DeploymentRequest }) {
           {environments.map((one) => one.name).join(", ") || "no environment yet"}
         </Name>
       </p>
-      {isOpen(status) && open_approvals.length > 0 ? (
+      {mayWait && open_approvals.length > 0 ? (
         <p>
           Open approvals <span className="text-text">{typesText(open_approvals)}</span>
         </p>
       ) : null}
-      {isOpen(status) && open_pre_steps > 0 ? (
+      {mayWait && open_pre_steps > 0 ? (
         <p>
           Open steps before <span className="text-text">{open_pre_steps}</span>
         </p>

@@ -20,6 +20,7 @@ export function RequestRows({ requests, isDimmed }: { requests: readonly Deploym
 
 function RequestRow({ request }: { request: DeploymentRequest }) {
   const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  const mayWait = isOpen(status) && status !== "rejected";
   return (
     <RecordRow
       title={
@@ -41,10 +42,10 @@ function RequestRow({ request }: { request: DeploymentRequest }) {
             </Name>
           </Fact>
           <span>{count(version_count, "version", "versions")}</span>
-          {isOpen(status) && open_approvals.length > 0 ? (
+          {mayWait && open_approvals.length > 0 ? (
             <Fact label="Open approvals">{typesText(open_approvals)}</Fact>
           ) : null}
-          {isOpen(status) && open_pre_steps > 0 ? <Fact label="Open steps before">{open_pre_steps}</Fact> : null}
+          {mayWait && open_pre_steps > 0 ? <Fact label="Open steps before">{open_pre_steps}</Fact> : null}
           <Fact label="Created">
             <Time at={request.created_at} /> by <Name>{request.created_by_name}</Name>
           </Fact>

@@ -74,15 +74,15 @@ export function openItems(request: DeploymentRequest): string[] {
   const { status, environments, version_count, open_approvals, open_pre_steps, open_post_steps } = request;
   const items: string[] = [];
   if (!isOpen(status)) return items;
+  if (status === "rejected")
+    return ["A required approval is rejected: it is reset, or the request becomes a draft again."];
   if (status === "draft") {
     if (version_count === 0) items.push("It has no version: add one to activate it.");
     if (environments.length === 0) items.push("It has no environment: add one to activate it.");
     if (items.length === 0) items.push("It is a draft: activate it to ask for its approvals.");
   }
   if (open_approvals.length > 0) {
-    items.push(
-      `Required approvals that are ${status === "rejected" ? "open or rejected" : "open"}: ${typesText(open_approvals)}`,
-    );
+    items.push(`Required approvals that are open: ${typesText(open_approvals)}`);
   }
   if (open_pre_steps > 0)
     items.push(`Before the deployments: ${count(open_pre_steps, "step is", "steps are")} not done`);

@@ -15,7 +15,7 @@ import { EmptyState, SkeletonRows } from "../../components/states";
 import { type Search, useFilters } from "../../lib/search";
 import { requestApprovalTypesOf } from "../governance/texts";
 import { NewRequest } from "./new-request";
-import { RequestBoard } from "./request-board";
+import { RequestBoard, type WaitingFilter } from "./request-board";
 import { RequestRows } from "./request-rows";
 import { STATUSES } from "./request-texts";
 
@@ -29,9 +29,10 @@ export default function RequestsPage() {
   const mayApprove = usePermission("requests.approve");
   const [isFormOpen, setFormOpen] = useState(false);
   const types = mayApprove ? (Object.keys(requestApprovalTypesOf(session?.role)) as ApprovalType[]) : [];
+  const isHidden = useIsRequestedByUser();
   const isUnknown = search["waiting"] === "me" && !session;
   const isWaiting = search["waiting"] === "me" && types.length > 0;
-  const isBoard = search["view"] === "board" && search["waiting"] !== "me";
+  const isBoard = search["view"] === "board";
   return (
     <Page
       title="Deployment requests"
@@ -52,7 +53,7 @@ export default function RequestsPage() {
       <ReadOnlyNote permission="requests.write" what="create or change deployment requests" />
       <div className="flex flex-wrap items-end justify-between gap-2">
         <FilterBar
-          isFiltered={(isBoard ? ["q"] : ["q", "status", "waiting"]).some((name) => search[name])}
+          isFiltered={(isBoard ? ["q", "waiting"] : ["q", "status", "waiting"]).some((name) => search[name])}
           onClear={() => change({ q: "", status: "", waiting: "" })}
         >
           <TextFilter label="Name" isMain value={search["q"]} onChange={(q) => change({ q })} />
@@ -69,7 +70,7 @@ export default function RequestsPage() {
             <Button
               kind={isWaiting ? "primary" : "secondary"}
               aria-pressed={isWaiting}
-              onClick={() => change({ waiting: isWaiting ? "" : "me", status: "", view: "" })}
+              onClick={() => change({ waiting: isWaiting ? "" : "me", status: "" })}
             >
               Waiting for me
             </Button>
@@ -81,21 +82,21 @@ export default function RequestsPage() {
               key={view}
               kind={isBoard === (view === "board") ? "primary" : "secondary"}
               aria-pressed={isBoard === (view === "board")}
-              onClick={() => change(view === "board" ? { view, status: "", waiting: "" } : { view: "" })}
+              onClick={() => change(view === "board" ? { view, status: "" } : { view: "" })}
             >
               {view === "board" ? "Board" : "List"}
             </Button>
           ))}
         </div>
       </div>
-      {isBoard ? (
-        <RequestBoard q={search["q"]} />
+      {isBoard && !isUnknown ? (
+        <RequestBoard q={search["q"]} waiting={isWaiting ? { types, isHidden } : null} />
       ) : (
         <Panel>
           {isUnknown ? (
             <SkeletonRows />
           ) : isWaiting ? (
-            <Waiting q={search["q"]} types={types} user={session?.user.id} />
+            <Waiting q={search["q"]} types={types} isHidden={isHidden} />
           ) : (
             <All search={search} mayWrite={mayWrite} />
           )}
@@ -104,6 +105,15 @@ export default function RequestsPage() {
       {isFormOpen ? <NewRequest onClose={() => setFormOpen(false)} /> : null}
     </Page>
   );
+}
+
+/** Reports of a request whether the user has made it and may therefore not decide about it: settings permit it. */
+function useIsRequestedByUser(): WaitingFilter["isHidden"] {
+  const { data: session } = useQuery(sessionQuery);
+  const { data: settings } = useQuery(governanceSettingsQuery);
+  const user = session?.user.id;
+  return ({ created_by, activated_by }) =>
+    !settings?.requester_may_approve && (created_by === user || activated_by === user);
 }
 
 function All({ search: { q, status }, mayWrite }: { search: Search; mayWrite: boolean }) {
@@ -122,28 +132,24 @@ function All({ search: { q, status }, mayWrite }: { search: Search; mayWrite: bo
   return <Requests query={query} empty={empty} />;
 }
 
-interface WaitingProps {
+interface WaitingProps extends WaitingFilter {
   q: string | undefined;
-  types: readonly ApprovalType[];
-  user: string | undefined;
 }
 
-/** Requests with an open approval of the types: without those that the user has made, unless the settings permit to approve them. */
-function Waiting({ q, types, user }: WaitingProps) {
+/** Requests with an open approval of the types. */
+function Waiting({ q, types, isHidden }: WaitingProps) {
   const query = useInfiniteQuery(waitingRequestsQuery(q, types));
-  const { data: settings } = useQuery(governanceSettingsQuery);
-  const isMine = ({ created_by, activated_by }: DeploymentRequest) => created_by === user || activated_by === user;
   const empty = (
     <EmptyState title="No request waits for you">
       Requests in progress with an open approval that your role may give, and that you have not made yourself, appear
       here.
     </EmptyState>
   );
-  return <Requests query={query} empty={empty} isHidden={settings?.requester_may_approve ? undefined : isMine} />;
+  return <Requests query={query} empty={empty} isHidden={isHidden} />;
 }
 
 interface RequestsProps extends Pick<ObjectListProps<DeploymentRequest>, "query" | "empty"> {
-  isHidden?: ((request: DeploymentRequest) => boolean) | undefined;
+  isHidden?: WaitingFilter["isHidden"];
 }
 
 function Requests({ query, empty, isHidden = () => false }: RequestsProps) {
