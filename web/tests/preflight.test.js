@@ -154,7 +154,7 @@ describe("preflight", suite, () => {
     await call("PATCH", "/governance-settings", former);
     await visit(browser, server, "/settings/governance", { token: viewer }, async (page) => {
       await page.getByRole("heading", { name: "Your role may not change the settings of governance" }).waitFor();
-      assert.equal(await page.getByRole("link", { name: "Governance", exact: true }).count(), 0);
+      assert.equal(await page.getByRole("link", { name: "Governance settings", exact: true }).count(), 0);
     });
   });
 });

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
-import { assertAccessible, assertAccessibleInEveryLook, keepPicture, suite, visit, waitForFocus } from "./browser.js";
+import {
+  assertAccessible,
+  assertAccessibleInEveryLook,
+  keepPicture,
+  phone,
+  suite,
+  visit,
+  waitForFocus,
+} from "./browser.js";
 import { callServer } from "./server.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
@@ -154,6 +162,27 @@ describe("versions, builds and releases", suite, () => {
       await column("Draft").getByRole("listitem").filter({ hasText: "By dragging" }).dragTo(column("Cancelled"));
       await column("Cancelled").getByRole("link", { name: "By dragging" }).waitFor();
     });
+  });
+
+  test("stacks the columns of the board on phones, however long a name is", async () => {
+    const name = `Stacked${"-without-a-space".repeat(5)}_${"x".repeat(80)}`;
+    const { id } = await request("POST", "/releases/", { name, description: "y".repeat(200) });
+    await visit(browser, server, "/releases", { token, viewport: phone }, async (page) => {
+      await page.getByRole("link", { name }).waitFor();
+      const boxes = await Promise.all(
+        ["Draft", "In progress", "Completed", "Cancelled"].map((title) =>
+          page.getByRole("region", { name: title, exact: true }).boundingBox(),
+        ),
+      );
+      for (const [index, { x, y, width }] of boxes.entries()) {
+        assert.ok(x >= 0 && x + width <= phone.width, `column ${index} is in view`);
+        assert.ok(index === 0 || y >= boxes[index - 1].y + boxes[index - 1].height, "below the one before");
+      }
+      const { x, width } = await page.getByRole("link", { name }).boundingBox();
+      assert.ok(x + width <= phone.width, "the name is not cut by the column");
+      await assertAccessibleInEveryLook(page, "releases-long-name");
+    });
+    await request("DELETE", `/releases/${id}`);
   });
 
   test("does not move a release that another user has moved", async () => {

@@ -220,6 +220,39 @@ describe("settings", suite, () => {
       await keepPicture(page, "settings-audit-values");
       await assertAccessible(page);
     });
+    const window = { effect: "deny", name: "Audited freeze", start: "2031-12-18T18:00", end: "2032-01-04T06:00" };
+    const schedule = { timezone: "UTC", windows: [window] };
+    const rule = await call("POST", "/deployment-rules/", {
+      name: "Audited rule",
+      rule_type: "schedule",
+      mode: "disabled",
+      scope: { products: ["audited-one", "audited-two"] },
+      schedule,
+    });
+    const windows = Array.from({ length: 40 }, (_, number) => ({ ...window, name: `Audited freeze ${number}` }));
+    for (const body of [
+      { schedule: { ...schedule, windows: [{ ...window, end: "2032-01-05T06:00" }] } },
+      { schedule: { ...schedule, windows } },
+    ]) {
+      await call("PATCH", `/deployment-rules/${rule.id}`, body);
+    }
+    await visit(browser, server, `/settings/audit?object_id=${rule.id}`, { token: admin }, async (page) => {
+      const entries = row(page, /the deployment rule\s*Audited rule/);
+      await entries.nth(2).waitFor();
+      assert.equal(await page.getByText('{"').count(), 0, "no value is raw JSON, neither is one that is cut");
+      await entries.nth(2).getByText("products: audited-one, audited-two").waitFor();
+      const [before, after] = [entries.nth(1).locator("del"), entries.nth(1).locator("ins")];
+      assert.match(await before.innerText(), /\bend: 2032-01-04T06:00\n/);
+      assert.match(await after.innerText(), /\bend: 2032-01-05T06:00\n/);
+      assert.equal(await after.locator("bdi.bg-good-soft").count(), 1, "the line that differs is marked");
+      const cut = entries.nth(0);
+      await cut.getByText("(cut)").waitFor();
+      assert.equal(await cut.getByText("name: Audited freeze 7").count(), 0);
+      await cut.getByRole("button", { name: /^Show all/ }).click();
+      await cut.getByText("name: Audited freeze 7").waitFor();
+      await assertAccessibleInEveryLook(page, "settings-audit-rule");
+    });
+    await call("DELETE", `/deployment-rules/${rule.id}`);
     const template = await call("POST", "/deployment-request-templates/", { name: "Audited" });
     await call("DELETE", `/deployment-request-templates/${template.id}`);
     await visit(browser, server, `/settings/audit?object_id=${template.id}`, { token: admin }, async (page) => {

@@ -55,6 +55,14 @@ describe("shell", suite, () => {
       }
     }));
 
+  test("names each entry of the navigation once, groups included", () =>
+    visit(browser, server, "/", { token }, async (page) => {
+      const entries = page.getByRole("navigation", { name: "Pages" });
+      await entries.getByRole("link", { name: "Governance settings", exact: true }).waitFor();
+      const names = await entries.locator("a, h2").allInnerTexts();
+      assert.equal(new Set(names).size, names.length);
+    }));
+
   test("puts the focus into the first field of a form", () =>
     visit(browser, server, "/products", { token }, async (page) => {
       await page.getByRole("button", { name: "New product" }).click();

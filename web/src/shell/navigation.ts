@@ -74,7 +74,7 @@ export const navigation: NavigationGroup[] = [
       { to: "/settings/users", label: "Users and roles", icon: UsersIcon, letter: "u" },
       {
         to: "/settings/governance",
-        label: "Governance",
+        label: "Governance settings",
         icon: SlidersIcon,
         letter: "t",
         permission: "governance.manage",

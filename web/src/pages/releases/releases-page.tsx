@@ -54,7 +54,7 @@ export default function ReleasesPage() {
         />
       </FilterBar>
       <InlineError error={error} />
-      <div className="grid items-start gap-3 md:grid-cols-2 xl:grid-cols-4" aria-busy={isPending}>
+      <div className="grid grid-cols-1 items-start gap-3 md:grid-cols-2 xl:grid-cols-4" aria-busy={isPending}>
         {STATUSES.map((status) => (
           <BoardColumn key={status} {...{ status, q, mayWrite, dragged, onMove }} onDrag={setDragged} />
         ))}
@@ -126,7 +126,7 @@ function Card({ release, mayWrite, onDrag, onMove }: CardProps) {
     >
       <div className="flex items-start justify-between gap-2">
         <AppLink to={`/releases/${release.id}`} className="min-h-6 min-w-0 rounded font-medium hover:underline">
-          <Name>{release.name}</Name>
+          <Name className="break-words">{release.name}</Name>
         </AppLink>
         {moves.length > 0 ? (
           <PopoverMenu
@@ -146,7 +146,9 @@ function Card({ release, mayWrite, onDrag, onMove }: CardProps) {
           </PopoverMenu>
         ) : null}
       </div>
-      {release.description ? <Name className="line-clamp-2 text-sm text-muted">{release.description}</Name> : null}
+      {release.description ? (
+        <Name className="line-clamp-2 text-sm break-words text-muted">{release.description}</Name>
+      ) : null}
       <p className="flex justify-between gap-2 text-sm text-muted">
         <span>{release.version_count === 1 ? "1 version" : `${release.version_count} versions`}</span>
         <Time at={release.updated_at} />

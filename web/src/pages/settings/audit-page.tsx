@@ -1,6 +1,5 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import type { AuditedChange, AuditEntry } from "@versioner/client";
-import { Fragment } from "react";
+import type { AuditEntry } from "@versioner/client";
 
 import { AUDIT_FILTERS, auditQuery } from "../../api/audit";
 import { usePermission } from "../../api/session";
@@ -16,6 +15,7 @@ import { EmptyState } from "../../components/states";
 import { Time } from "../../components/time";
 import { type Search, useFilters } from "../../lib/search";
 import { ACTION_CHOICES, nounOf, pathOf, verbOf } from "./audit-text";
+import { ChangedValues } from "./changed-values";
 
 /** Who changed what, newest first. */
 export default function AuditPage() {
@@ -120,7 +120,7 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         </AppLink>
       }
     >
-      <Changes changes={entry.changes} />
+      <ChangedValues changes={entry.changes} />
       <details className="text-sm text-muted">
         <summary className="min-h-6 w-fit rounded hover:text-text">Details</summary>
         <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 pt-1">
@@ -133,37 +133,6 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         </dl>
       </details>
     </RecordRow>
-  );
-}
-
-/** The changed members with their values before and after; what was empty before is only added, what is empty now only removed. */
-function Changes({ changes }: { changes: readonly AuditedChange[] }) {
-  if (changes.length === 0) return null;
-  return (
-    <dl aria-label="Values" className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 py-1 text-sm">
-      {changes.map(({ field, before, after, truncated }) => (
-        <Fragment key={field}>
-          <dt className="text-muted">{field}</dt>
-          <dd className="flex flex-wrap items-baseline gap-x-2">
-            {before === null ? null : <Value as="del" text={before} />}
-            {before === null || after === null ? null : <span aria-hidden="true">→</span>}
-            {after === null ? null : <Value as="ins" text={after} />}
-            {before === null && after === null ? <span className="text-muted">(empty)</span> : null}
-            {truncated ? <span className="text-muted">(cut)</span> : null}
-          </dd>
-        </Fragment>
-      ))}
-    </dl>
-  );
-}
-
-function Value({ as: Element, text }: { as: "del" | "ins"; text: string }) {
-  return (
-    <Element className={Element === "del" ? "min-w-0 text-muted" : "min-w-0 no-underline"}>
-      <bdi className="line-clamp-6 whitespace-pre-wrap" title={text}>
-        {text}
-      </bdi>
-    </Element>
   );
 }
 

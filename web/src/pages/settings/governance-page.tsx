@@ -45,7 +45,7 @@ export default function GovernancePage() {
   const [isOpen, setOpen] = useState(false);
   return (
     <Page
-      title="Governance"
+      title="Governance settings"
       lead="Settings of approvals and break-glass grants"
       actions={mayManage && query.data ? <Button onClick={() => setOpen(true)}>Change</Button> : null}
     >
