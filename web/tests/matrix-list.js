@@ -72,3 +72,11 @@ export function observeAnnouncements() {
     if (text) window.announced.push(text);
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }
+
+/** Runs in the page: the milliseconds from the end of the transfer that the page needs last to the frame that shows the element. */
+export async function timeToFrame({ selector, resource }) {
+  while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
+  const shown = await new Promise(requestAnimationFrame);
+  const ends = performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname.endsWith(resource));
+  return shown - Math.max(...ends.map(({ responseEnd }) => responseEnd));
+}

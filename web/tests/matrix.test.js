@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 
 import { WAIT_LIMIT, keepPicture, suite, visit } from "./browser.js";
-import { FAILED, LIST, grid, id, observeAnnouncements, withList } from "./matrix-list.js";
+import { FAILED, LIST, grid, id, observeAnnouncements, timeToFrame, withList } from "./matrix-list.js";
 import { sharedBrowser, sharedServer } from "./shared.js";
 
 describe("matrix", suite, () => {
@@ -251,14 +251,6 @@ describe("matrix", suite, () => {
       }
     }));
 });
-
-/** Runs in the page. */
-async function timeToFrame({ selector, resource }) {
-  while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
-  const shown = await new Promise(requestAnimationFrame);
-  const ends = performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname.endsWith(resource));
-  return shown - Math.max(...ends.map(({ responseEnd }) => responseEnd));
-}
 
 /** Runs in the page. */
 function layoutShift() {
