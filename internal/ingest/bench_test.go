@@ -185,8 +185,8 @@ func BenchmarkDeploymentRules(b *testing.B) {
 	compareTargets(b, with, without)
 }
 
-// BenchmarkDeploymentRequests records starts and ends in two accounts with those rules in turns: one has a rule that requires deployment
-// requests, and a request that may block, too.
+// BenchmarkDeploymentRequests records starts and ends in two accounts with those rules in turns: in one, a rule requires deployment requests for
+// all starts in production, and approved requests name their versions.
 func BenchmarkDeploymentRequests(b *testing.B) {
 	ctx := context.Background()
 	dsn := testdb.NewDurable(b)
@@ -195,17 +195,63 @@ func BenchmarkDeploymentRequests(b *testing.B) {
 	conn, err := pgx.Connect(ctx, dsn)
 	require.NoError(b, err)
 	without.useAccount(b, conn)
-	with.addRules(b, conn)
-	without.addRules(b, conn)
+	for _, target := range []*benchTarget{with, without} {
+		target.addRules(b, conn)
+		target.addVersions(b, conn)
+	}
 	_, err = conn.Exec(ctx, `INSERT INTO deployment_rules (account_id, id, name, rule_type, mode, priority, rollback, scope, config, created_at, updated_at)
 		VALUES ($1, gen_random_uuid(), 'requests', 'deployment_request_required', 'enabled', 100, 'allow',
-			'{"products":["other"],"environments":[],"environment_types":[]}', '{"required_approvals":["qa"],"approval_timeout_hours":null,"require_pre_steps":true}', now(), now())`, with.account)
+			'{"products":[],"environments":["production"],"environment_types":[]}', '{"required_approvals":["qa"],"approval_timeout_hours":null,"require_pre_steps":true}', now(), now())`, with.account)
 	require.NoError(b, err)
-	_, err = conn.Exec(ctx, `INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
-		VALUES ($1, gen_random_uuid(), 'other', '', 'in_progress', true, gen_random_uuid(), 'Ada', now(), now())`, with.account)
+	_, err = conn.Exec(ctx, approvedRequests, with.account)
 	require.NoError(b, err)
 	require.NoError(b, conn.Close(ctx))
 	compareTargets(b, with, without)
+	conn, err = pgx.Connect(ctx, dsn)
+	require.NoError(b, err)
+	var starts, linked int
+	require.NoError(b, conn.QueryRow(ctx, `SELECT count(*), count(d.deployment_request_id) FROM deployments AS d
+		JOIN environments AS e ON e.account_id = d.account_id AND e.id = d.environment_id WHERE d.account_id = $1 AND e.name = 'production'`, with.account).Scan(&starts, &linked))
+	require.Equal(b, starts, linked, "each start in production is one of a request")
+	require.NoError(b, conn.Close(ctx))
+}
+
+// approvedRequests inserts an approved request for each name of a version, with the versions of all products, to production.
+const approvedRequests = `
+WITH request AS (
+  INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, activated_at, updated_at)
+  SELECT $1, gen_random_uuid(), v.version, '', 'approved', true, gen_random_uuid(), 'Ada', now(), now(), now() FROM (SELECT DISTINCT version FROM versions WHERE account_id = $1) AS v
+  RETURNING account_id, id, name, created_at
+), version AS (
+  INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
+  SELECT r.account_id, r.id, v.product_id, v.id FROM request AS r JOIN versions AS v ON v.account_id = r.account_id AND v.version = r.name
+), environment AS (
+  INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+  SELECT r.account_id, r.id, e.id, r.created_at FROM request AS r JOIN environments AS e ON e.account_id = r.account_id AND e.name = 'production'
+)
+INSERT INTO deployment_request_approvals (account_id, id, request_id, approval_type, required, status, decided_by, decided_by_name, approver_role, decided_at, created_at)
+SELECT r.account_id, gen_random_uuid(), r.id, t, true, 'approved', gen_random_uuid(), 'Grace', 'admin', now(), now() FROM request AS r, unnest('{qa, security}'::text[]) AS t`
+
+// addVersions inserts the products, environments and versions of all events that the benchmark may record.
+func (t *benchTarget) addVersions(b *testing.B, conn *pgx.Conn) {
+	b.Helper()
+	names := max(b.N, 100*2*15)/400 + 10
+	_, err := conn.Exec(context.Background(), `
+		WITH product AS (
+		  INSERT INTO products (account_id, id, name, created_at, updated_at) SELECT $1, gen_random_uuid(), 'product ' || n, now(), now() FROM generate_series(0, 19) AS n
+		  RETURNING account_id, id, name
+		), product_name AS (
+		  INSERT INTO product_names (account_id, name, product_id) SELECT account_id, name, id FROM product
+		), environment AS (
+		  INSERT INTO environments (account_id, id, name, type, created_at, updated_at)
+		  SELECT $1, gen_random_uuid(), n, 'other', now(), now() FROM unnest('{dev, qa, staging, production}'::text[]) AS n
+		  RETURNING account_id, id, name
+		), environment_name AS (
+		  INSERT INTO environment_names (account_id, name, environment_id) SELECT account_id, name, id FROM environment
+		)
+		INSERT INTO versions (account_id, id, product_id, version, created_at) SELECT account_id, gen_random_uuid(), id, '1.0.' || n, now() FROM product, generate_series(0, $2) AS n`,
+		t.account, names)
+	require.NoError(b, err)
 }
 
 // addRules adds 20 rules of all types that let every start pass.
