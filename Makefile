@@ -204,6 +204,12 @@ test-previous: ## Test the program from before the newest migration on the new s
 	go run ./tools/testdatabase -schema-for "$$dir/src/db/migrations" \
 		go -C "$$dir/src" test -short -vet=off -timeout 30m ./internal/httpapi/... ./internal/spectest
 
+.PHONY: test-published-clients
+test-published-clients: ## Test the pages on CI with the published client, CLI=/path/to/versioner, and with the Action if ACTION=/path/to/dist/index.js
+	$(if $(CLI),,$(error CLI is the path of the published client, versioner))
+	VERSIONER_TEST_PUBLISHED_CLI='$(abspath $(CLI))' VERSIONER_TEST_PUBLISHED_ACTION='$(abspath $(ACTION))' \
+		go run ./tools/testdatabase go test -count 1 -vet=off -v -run 'TestPublishedClient' ./internal/doctest
+
 FUZZ_TIME := 20s
 
 .PHONY: fuzz

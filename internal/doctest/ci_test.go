@@ -77,7 +77,7 @@ func testPipelines(languages ...string) func(*testing.T, *guide) {
 // actionlint is run as a module of its own: it needs another version of the YAML parser.
 const actionlint = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
-// testGitHubActions checks the workflows of the page, and that of this repository, with actionlint.
+// testGitHubActions checks the workflows of the page, and those of this repository, with actionlint.
 func testGitHubActions(t *testing.T, g *guide) {
 	t.Helper()
 	testPipelines("yaml")(t, g)
@@ -94,9 +94,14 @@ func testGitHubActions(t *testing.T, g *guide) {
 	for _, b := range g.take(t, "yaml") {
 		require.Empty(t, lint(b.text), "%s:%d", g.path, b.line)
 	}
-	own, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "ci.yml"))
+	own, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	require.NoError(t, err)
-	require.Empty(t, lint(string(own)))
+	require.NotEmpty(t, own)
+	for _, path := range own {
+		workflow, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Empty(t, lint(string(workflow)), path)
+	}
 	require.Contains(t, lint("on: push\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: \"${{ github.unknown }}\"}]}}\n"), `"unknown" is not defined`)
 }
 

@@ -57,6 +57,9 @@ func TestSecondAttemptOfARun(t *testing.T) {
 			other := start(t, api, "2", map[string]any{"invoke_id": "another run"})
 			require.Equal(t, http.StatusConflict, other.Status, "%s", other.Body)
 			require.Equal(t, "DEPLOYMENT_IN_PROGRESS", other.Field(t, "code"))
+			retry, err := time.Parse(time.RFC3339, other.Field(t, "retry_after").(string))
+			require.NoError(t, err)
+			require.Greater(t, retry, time.Now(), "once the deployment in progress is stale")
 			end := attempt(2)
 			end["status"] = "completed"
 			require.Equal(t, http.StatusOK, start(t, api, "1", end).Status)
