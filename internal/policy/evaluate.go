@@ -34,6 +34,7 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 	e := evaluation{attempt: &a, facts: &f}
 	v := Verdict{Status: StatusPassed, SkipIgnored: a.SkipRequested && !a.SkipPermitted}
 	var required []*deploymentRequest // of the enabled rules that apply
+	var violations, reports []*Violation
 	for i := range s.rules {
 		r := &s.rules[i]
 		if !r.scope.match(f.Product, f.Environment) {
@@ -55,10 +56,10 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 		case r.mode == ReportOnly:
 			result.Result, result.Message = ResultFailed, violation.Message
 			violation.Action = ActionReported
-			v.Reports = append(v.Reports, *violation)
+			reports = append(reports, violation)
 		default:
 			result.Result, result.Message = ResultFailed, violation.Message
-			v.Violations = append(v.Violations, *violation)
+			violations = append(violations, violation)
 		}
 		v.Evaluations = append(v.Evaluations, result)
 	}
@@ -66,13 +67,12 @@ func (s *Set) Evaluate(at time.Time, a Attempt, f Facts) Verdict {
 		if r := &f.Requests[i]; e.isGated(r) {
 			gate := newGate(r)
 			violation := gate.violation(&e, at)
-			v.Violations = append(v.Violations, *violation)
+			violations = append(violations, violation)
 			v.Evaluations = append(v.Evaluations, Evaluation{RuleName: gate.name, Mode: gate.mode, Result: ResultFailed, Message: violation.Message})
 		}
 	}
 	v.DeploymentRequestID = e.activeRequest(at, required)
-	slices.SortStableFunc(v.Violations, compareViolations)
-	slices.SortStableFunc(v.Reports, compareViolations)
+	v.Violations, v.Reports = sorted(violations), sorted(reports)
 	v.decide(at, &e)
 	return v
 }
@@ -132,9 +132,22 @@ func (e *evaluation) activeRequest(at time.Time, required []*deploymentRequest) 
 	return active
 }
 
+// sorted returns the violations in order, nil if there are none.
+func sorted(violations []*Violation) []Violation {
+	if violations == nil {
+		return nil
+	}
+	slices.SortStableFunc(violations, compareViolations)
+	list := make([]Violation, len(violations))
+	for i, violation := range violations {
+		list[i] = *violation
+	}
+	return list
+}
+
 // compareViolations orders violations: first those that waiting for other deployments does not clear, then by priority, then those without
 // a known end, then the latest end, then by identifier.
-func compareViolations(a, b Violation) int {
+func compareViolations(a, b *Violation) int {
 	order := cmp.Or(
 		compareBool(a.RuleType == ConcurrencyRule, b.RuleType == ConcurrencyRule),
 		cmp.Compare(a.Priority, b.Priority),

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,13 +176,13 @@ func (c *concurrency) staleAfter() time.Duration {
 
 // counted returns the slots that count, in the order in which they become stale.
 func (c *concurrency) counted(e *evaluation) []*Slot {
-	var list []*Slot
+	list := make([]*Slot, 0, len(e.facts.Slots))
 	for i := range e.facts.Slots {
 		if slot := &e.facts.Slots[i]; c.isInGroup(e.facts, slot) && !e.isOwn(slot) {
 			list = append(list, slot)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *Slot) int { return cmp.Compare(nano(a.LastEventAt), nano(b.LastEventAt)) })
+	slices.SortStableFunc(list, func(a, b *Slot) int { return a.LastEventAt.Compare(b.LastEventAt) })
 	return list
 }
 
