@@ -72,9 +72,9 @@ describe("request templates", suite, () => {
       }
       await dialog(page).getByRole("button", { name: "Create", exact: true }).click();
       const blank = dialog(page).getByRole("group", { name: "Step 2" });
-      await blank.getByText("must not be blank").waitFor();
+      await blank.getByText("at least 1 character").waitFor();
       await dialog(page).getByRole("button", { name: "Move up step 3" }).click();
-      await dialog(page).getByRole("group", { name: "Step 3" }).getByText("must not be blank").waitFor();
+      await dialog(page).getByRole("group", { name: "Step 3" }).getByText("at least 1 character").waitFor();
       await waitForFocus(dialog(page).getByRole("button", { name: "Move up step 2" }));
       await dialog(page).getByRole("button", { name: "Move up step 2" }).click();
       await waitForFocus(dialog(page).getByRole("group", { name: "Step 1" }).getByLabel("What to do"));
