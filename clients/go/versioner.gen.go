@@ -403,6 +403,39 @@ func (e DeploymentRequestOpenApprovals) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRequestOpenOptionalApprovals.
+const (
+	DeploymentRequestOpenOptionalApprovalsCodeReview     DeploymentRequestOpenOptionalApprovals = "code_review"
+	DeploymentRequestOpenOptionalApprovalsCompliance     DeploymentRequestOpenOptionalApprovals = "compliance"
+	DeploymentRequestOpenOptionalApprovalsPerformance    DeploymentRequestOpenOptionalApprovals = "performance"
+	DeploymentRequestOpenOptionalApprovalsQa             DeploymentRequestOpenOptionalApprovals = "qa"
+	DeploymentRequestOpenOptionalApprovalsReleaseManager DeploymentRequestOpenOptionalApprovals = "release_manager"
+	DeploymentRequestOpenOptionalApprovalsSecurity       DeploymentRequestOpenOptionalApprovals = "security"
+	DeploymentRequestOpenOptionalApprovalsUat            DeploymentRequestOpenOptionalApprovals = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestOpenOptionalApprovals enum.
+func (e DeploymentRequestOpenOptionalApprovals) Valid() bool {
+	switch e {
+	case DeploymentRequestOpenOptionalApprovalsCodeReview:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsCompliance:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsPerformance:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsQa:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsReleaseManager:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsSecurity:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsUat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentRequestStatus.
 const (
 	DeploymentRequestStatusApproved   DeploymentRequestStatus = "approved"
@@ -2719,6 +2752,9 @@ type DeploymentRequest struct {
 	// OpenApprovals The types of the required slots that are not approved.
 	OpenApprovals []DeploymentRequestOpenApprovals `json:"open_approvals"`
 
+	// OpenOptionalApprovals The types of the optional slots without a decision.
+	OpenOptionalApprovals []DeploymentRequestOpenOptionalApprovals `json:"open_optional_approvals"`
+
 	// OpenPostSteps The number of steps after the deployments that are not done.
 	OpenPostSteps int `json:"open_post_steps"`
 
@@ -2746,6 +2782,9 @@ type DeploymentRequestEnvironment struct {
 
 // DeploymentRequestOpenApprovals defines model for DeploymentRequest.OpenApprovals.
 type DeploymentRequestOpenApprovals string
+
+// DeploymentRequestOpenOptionalApprovals defines model for DeploymentRequest.OpenOptionalApprovals.
+type DeploymentRequestOpenOptionalApprovals string
 
 // DeploymentRequestStatus How far it is.
 type DeploymentRequestStatus string
@@ -3049,7 +3088,7 @@ type DeploymentRequestStepAdd struct {
 	// Phase Whether it is done before or after the deployments.
 	Phase DeploymentRequestStepAddPhase `json:"phase"`
 
-	// Position The place among the steps of its phase; by default behind the others.
+	// Position The place among the steps of its phase; by default behind the others, or 1000 if one of them has that.
 	Position *int `json:"position,omitempty"`
 
 	// Title What to do.
@@ -7506,14 +7545,15 @@ type ClientInterface interface {
 
 	// ListDeploymentRequestSteps List steps of a deployment request
 	//
-	// Lists the steps, newest first; show them by `phase` and `position`.
+	// Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 	//
 	// Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
 	ListDeploymentRequestSteps(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddDeploymentRequestStepWithBody Add a step to a deployment request
 	//
-	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+	// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 	//
 	// Takes any type of body and a specified content type.
@@ -7523,7 +7563,8 @@ type ClientInterface interface {
 
 	// AddDeploymentRequestStep Add a step to a deployment request
 	//
-	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+	// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9949,7 +9990,7 @@ func (c *Client) DeactivateDeploymentRequest(ctx context.Context, id ActiveDeplo
 
 // ListDeploymentRequestSteps List steps of a deployment request
 //
-// Lists the steps, newest first; show them by `phase` and `position`.
+// Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 //
 // Corresponds with GET /deployment-requests/{id}/steps (the `ListDeploymentRequestSteps` operationId).
 func (c *Client) ListDeploymentRequestSteps(ctx context.Context, id DeploymentRequestID, params *ListDeploymentRequestStepsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9966,7 +10007,8 @@ func (c *Client) ListDeploymentRequestSteps(ctx context.Context, id DeploymentRe
 
 // AddDeploymentRequestStepWithBody Add a step to a deployment request
 //
-// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 // (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 //
 // Takes any type of body and a specified content type.
@@ -9986,7 +10028,8 @@ func (c *Client) AddDeploymentRequestStepWithBody(ctx context.Context, id Deploy
 
 // AddDeploymentRequestStep Add a step to a deployment request
 //
-// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 // (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 //
 // Takes a body of the `application/json` content type.
@@ -20979,7 +21022,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListDeploymentRequestStepsWithResponse List steps of a deployment request
 	//
-	// Lists the steps, newest first; show them by `phase` and `position`.
+	// Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20988,7 +21031,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddDeploymentRequestStepWithBodyWithResponse Add a step to a deployment request
 	//
-	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+	// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -20998,7 +21042,8 @@ type ClientWithResponsesInterface interface {
 
 	// AddDeploymentRequestStepWithResponse Add a step to a deployment request
 	//
-	// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+	// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+	// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 	// (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -39188,7 +39233,7 @@ func (c *ClientWithResponses) DeactivateDeploymentRequestWithResponse(ctx contex
 
 // ListDeploymentRequestStepsWithResponse List steps of a deployment request
 //
-// Lists the steps, newest first; show them by `phase` and `position`.
+// Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -39203,7 +39248,8 @@ func (c *ClientWithResponses) ListDeploymentRequestStepsWithResponse(ctx context
 
 // AddDeploymentRequestStepWithBodyWithResponse Add a step to a deployment request
 //
-// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 // (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -39219,7 +39265,8 @@ func (c *ClientWithResponses) AddDeploymentRequestStepWithBodyWithResponse(ctx c
 
 // AddDeploymentRequestStepWithResponse Add a step to a deployment request
 //
-// Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+// Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+// added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
 // (`post`) until the request is completed or cancelled: otherwise the answer is 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -11,9 +11,9 @@ LIMIT @row_limit;
 SELECT * FROM deployment_request_steps
 WHERE account_id = @account_id AND request_id = @request_id AND id = @id;
 
--- CountRequestSteps returns how many steps a request has, and the position behind the last one.
+-- CountRequestSteps returns how many steps a request has, and the position behind the last one of a phase.
 -- name: CountRequestSteps :one
-SELECT count(*) AS steps, (coalesce(max(position), -1) + 1)::bigint AS next_position FROM deployment_request_steps
+SELECT count(*) AS steps, (coalesce(max(position) FILTER (WHERE phase = @phase), -1) + 1)::bigint AS next_position FROM deployment_request_steps
 WHERE account_id = @account_id AND request_id = @request_id;
 
 -- CreateRequestStep inserts a step that is not done.

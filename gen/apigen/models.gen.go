@@ -395,6 +395,39 @@ func (e DeploymentRequestOpenApprovals) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentRequestOpenOptionalApprovals.
+const (
+	DeploymentRequestOpenOptionalApprovalsCodeReview     DeploymentRequestOpenOptionalApprovals = "code_review"
+	DeploymentRequestOpenOptionalApprovalsCompliance     DeploymentRequestOpenOptionalApprovals = "compliance"
+	DeploymentRequestOpenOptionalApprovalsPerformance    DeploymentRequestOpenOptionalApprovals = "performance"
+	DeploymentRequestOpenOptionalApprovalsQa             DeploymentRequestOpenOptionalApprovals = "qa"
+	DeploymentRequestOpenOptionalApprovalsReleaseManager DeploymentRequestOpenOptionalApprovals = "release_manager"
+	DeploymentRequestOpenOptionalApprovalsSecurity       DeploymentRequestOpenOptionalApprovals = "security"
+	DeploymentRequestOpenOptionalApprovalsUat            DeploymentRequestOpenOptionalApprovals = "uat"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentRequestOpenOptionalApprovals enum.
+func (e DeploymentRequestOpenOptionalApprovals) Valid() bool {
+	switch e {
+	case DeploymentRequestOpenOptionalApprovalsCodeReview:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsCompliance:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsPerformance:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsQa:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsReleaseManager:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsSecurity:
+		return true
+	case DeploymentRequestOpenOptionalApprovalsUat:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentRequestStatus.
 const (
 	DeploymentRequestStatusApproved   DeploymentRequestStatus = "approved"
@@ -2711,6 +2744,9 @@ type DeploymentRequest struct {
 	// OpenApprovals The types of the required slots that are not approved.
 	OpenApprovals []DeploymentRequestOpenApprovals `json:"open_approvals"`
 
+	// OpenOptionalApprovals The types of the optional slots without a decision.
+	OpenOptionalApprovals []DeploymentRequestOpenOptionalApprovals `json:"open_optional_approvals"`
+
 	// OpenPostSteps The number of steps after the deployments that are not done.
 	OpenPostSteps int `json:"open_post_steps"`
 
@@ -2738,6 +2774,9 @@ type DeploymentRequestEnvironment struct {
 
 // DeploymentRequestOpenApprovals defines model for DeploymentRequest.OpenApprovals.
 type DeploymentRequestOpenApprovals string
+
+// DeploymentRequestOpenOptionalApprovals defines model for DeploymentRequest.OpenOptionalApprovals.
+type DeploymentRequestOpenOptionalApprovals string
 
 // DeploymentRequestStatus How far it is.
 type DeploymentRequestStatus string
@@ -3041,7 +3080,7 @@ type DeploymentRequestStepAdd struct {
 	// Phase Whether it is done before or after the deployments.
 	Phase DeploymentRequestStepAddPhase `json:"phase"`
 
-	// Position The place among the steps of its phase; by default behind the others.
+	// Position The place among the steps of its phase; by default behind the others, or 1000 if one of them has that.
 	Position *int `json:"position,omitempty"`
 
 	// Title What to do.

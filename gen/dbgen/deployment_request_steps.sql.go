@@ -13,11 +13,12 @@ import (
 )
 
 const CountRequestSteps = `-- name: CountRequestSteps :one
-SELECT count(*) AS steps, (coalesce(max(position), -1) + 1)::bigint AS next_position FROM deployment_request_steps
-WHERE account_id = $1 AND request_id = $2
+SELECT count(*) AS steps, (coalesce(max(position) FILTER (WHERE phase = $1), -1) + 1)::bigint AS next_position FROM deployment_request_steps
+WHERE account_id = $2 AND request_id = $3
 `
 
 type CountRequestStepsParams struct {
+	Phase     string
 	AccountID uuid.UUID
 	RequestID uuid.UUID
 }
@@ -27,9 +28,9 @@ type CountRequestStepsRow struct {
 	NextPosition int64
 }
 
-// CountRequestSteps returns how many steps a request has, and the position behind the last one.
+// CountRequestSteps returns how many steps a request has, and the position behind the last one of a phase.
 func (q *Queries) CountRequestSteps(ctx context.Context, arg CountRequestStepsParams) (CountRequestStepsRow, error) {
-	row := q.db.QueryRow(ctx, CountRequestSteps, arg.AccountID, arg.RequestID)
+	row := q.db.QueryRow(ctx, CountRequestSteps, arg.Phase, arg.AccountID, arg.RequestID)
 	var i CountRequestStepsRow
 	err := row.Scan(&i.Steps, &i.NextPosition)
 	return i, err

@@ -32,7 +32,7 @@ type grantBody struct {
 func notifyOfGrant(ctx context.Context, db *postgres.DB, row dbgen.GetBreakGlassGrantRow, verb string, actor *string, now time.Time) error {
 	grant, eventType := row.BreakGlassGrant, "breakglass."+verb
 	body := grantBody{
-		EventType: eventType, OccurredAt: now.UTC(), GrantID: grant.ID, Name: grant.Version, Actor: actor, Reason: grant.Reason,
+		EventType: eventType, OccurredAt: now.UTC().Truncate(time.Microsecond), GrantID: grant.ID, Name: grant.Version, Actor: actor, Reason: grant.Reason,
 		EnvironmentNames: []string{row.EnvironmentName}, ProductNames: []string{row.ProductName},
 	}
 	ruleTypes := make([]string, len(grant.RuleTypes))
@@ -73,7 +73,7 @@ type approvalBody struct {
 func notifyOfApproval(ctx context.Context, db *postgres.DB, version dbgen.VersionDetail, given GivenApproval, verb string, actor Actor, now time.Time) error {
 	eventType, approval := "version."+verb, given.VersionApproval
 	body := approvalBody{
-		EventType: eventType, OccurredAt: now.UTC(), VersionID: version.ID, ProductName: version.ProductName, Version: version.Version,
+		EventType: eventType, OccurredAt: now.UTC().Truncate(time.Microsecond), VersionID: version.ID, ProductName: version.ProductName, Version: version.Version,
 		ApprovalType: approval.ApprovalType, ApproverRole: approval.ApproverRole, EnvironmentName: given.EnvironmentName, Comments: approval.Comments, Actor: &actor.Name,
 	}
 	words := policy.ApprovalType(approval.ApprovalType).Words()
@@ -127,7 +127,7 @@ func notifyOfRule(ctx context.Context, db *postgres.DB, before, after *Rule, act
 		return err
 	}
 	body := ruleBody{
-		EventType: "rule.changed", OccurredAt: now.UTC(), RuleID: rule.ID, Name: rule.Name, Actor: &actor,
+		EventType: "rule.changed", OccurredAt: now.UTC().Truncate(time.Microsecond), RuleID: rule.ID, Name: rule.Name, Actor: &actor,
 		EnvironmentNames: environments, ProductNames: products, Weakened: isWeakened,
 	}
 	summary := fmt.Sprintf("Deployment rule %q was %s", rule.Name, verb)

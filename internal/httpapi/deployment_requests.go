@@ -59,6 +59,7 @@ type shownRequest struct {
 
 	environments []apigen.DeploymentRequestEnvironment
 	open         []apigen.DeploymentRequestOpenApprovals
+	optional     []apigen.DeploymentRequestOpenOptionalApprovals // open ones
 }
 
 // showRequests reads the environments and slots of requests.
@@ -66,7 +67,7 @@ func showRequests(ctx context.Context, db *postgres.DB, account uuid.UUID, rows 
 	shown, byID, ids := make([]shownRequest, len(rows)), make(map[uuid.UUID]*shownRequest, len(rows)), make([]uuid.UUID, len(rows))
 	for i, row := range rows {
 		ids[i] = row.DeploymentRequest.ID
-		shown[i] = shownRequest{row, []apigen.DeploymentRequestEnvironment{}, []apigen.DeploymentRequestOpenApprovals{}}
+		shown[i] = shownRequest{row, []apigen.DeploymentRequestEnvironment{}, []apigen.DeploymentRequestOpenApprovals{}, []apigen.DeploymentRequestOpenOptionalApprovals{}}
 		byID[ids[i]] = &shown[i]
 	}
 	environments, err := db.ListRequestEnvironments(ctx, dbgen.ListRequestEnvironmentsParams{AccountID: account, Requests: ids})
@@ -82,8 +83,12 @@ func showRequests(ctx context.Context, db *postgres.DB, account uuid.UUID, rows 
 		return nil, postgres.Classify(err)
 	}
 	for _, slot := range slots {
-		if request := byID[slot.RequestID]; slot.Required && slot.Status != string(policy.Approved) {
+		request := byID[slot.RequestID]
+		switch {
+		case slot.Required && slot.Status != string(policy.Approved):
 			request.open = append(request.open, apigen.DeploymentRequestOpenApprovals(slot.ApprovalType))
+		case !slot.Required && slot.Status == requests.SlotPending:
+			request.optional = append(request.optional, apigen.DeploymentRequestOpenOptionalApprovals(slot.ApprovalType))
 		}
 	}
 	return shown, nil
@@ -238,7 +243,7 @@ func toAPIDeploymentRequest(shown shownRequest) apigen.DeploymentRequest {
 	row := shown.DeploymentRequest
 	return apigen.DeploymentRequest{
 		ID: row.ID, Name: row.Name, Description: row.Description, Status: apigen.DeploymentRequestStatus(row.Status), Gate: row.Gate, Activation: int(row.Activation),
-		Environments: shown.environments, VersionCount: int(shown.VersionCount), OpenApprovals: shown.open, OpenPreSteps: int(shown.OpenPreSteps),
+		Environments: shown.environments, VersionCount: int(shown.VersionCount), OpenApprovals: shown.open, OpenOptionalApprovals: shown.optional, OpenPreSteps: int(shown.OpenPreSteps),
 		OpenPostSteps: int(shown.OpenPostSteps), CreatedBy: row.CreatedBy, CreatedByName: row.CreatedByName, CreatedAt: row.CreatedAt.UTC(),
 		ActivatedBy: toNullable(row.ActivatedBy), ActivatedByName: toNullable(row.ActivatedByName), ActivatedAt: toNullableTime(row.ActivatedAt),
 		CompletedAt: toNullableTime(row.CompletedAt), CancelledAt: toNullableTime(row.CancelledAt), UpdatedAt: row.UpdatedAt.UTC(),

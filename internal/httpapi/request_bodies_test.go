@@ -103,3 +103,46 @@ func TestSizesOfLists(t *testing.T) {
 	require.Equal(t, problem("the items must not be repeated", "unique_items"), detail(http.MethodPost, "/deployment-templates/",
 		`{"name":"n","product_id":`+id+`,"url_template":"https://ci.example.com/","environment_ids":[`+id+","+id+`]}`))
 }
+
+// TestPositionsOfAddedSteps adds steps behind the others of their phase.
+func TestPositionsOfAddedSteps(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	r := newRequest(t, api)
+	for _, step := range []struct {
+		phase, position string
+		want            float64
+	}{
+		{"pre", "", 0}, {"pre", `,"position":1000`, 1000}, {"post", "", 0}, {"post", "", 1}, {"post", `,"position":998`, 998}, {"post", "", 999},
+		{"post", "", 1000}, {"post", "", 1000}, {"pre", "", 1000}, {"pre", `,"position":3`, 3},
+	} {
+		answer := r.require(t, http.StatusOK, "product", "/steps", fmt.Sprintf(`{"phase":%q,"title":"s"%s}`, step.phase, step.position))
+		require.InDelta(t, step.want, answer.Field(t, "position"), 0, "%v", step)
+	}
+	require.Equal(t, []string{`["body","position"]`}, locs(t, api.As(t, "product", http.MethodPost, r.path+"/steps", `{"phase":"pre","title":"s","position":1001}`)))
+}
+
+// TestOpenOptionalApprovals lists optional slots until they are decided about.
+func TestOpenOptionalApprovals(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	r := newRequest(t, api, "security")
+	for _, approvalType := range []string{"qa", "uat"} {
+		r.require(t, http.StatusOK, "product", "/approvals", fmt.Sprintf(`{"approval_type":%q,"required":false}`, approvalType))
+	}
+	requireOpen := func(want ...any) {
+		t.Helper()
+		request := r.get(t)
+		require.ElementsMatch(t, want, request.Field(t, "open_optional_approvals"))
+		require.Equal(t, []any{"security"}, request.Field(t, "open_approvals"))
+	}
+	r.require(t, http.StatusOK, "product", "/activate", "")
+	requireOpen("qa", "uat")
+	r.require(t, http.StatusOK, "qa", r.slot(t, "qa")+"/reject", declined)
+	requireOpen("uat")
+	r.require(t, http.StatusOK, "admin", r.slot(t, "qa")+"/reset", agreed)
+	requireOpen("qa", "uat")
+	r.require(t, http.StatusOK, "qa", r.slot(t, "qa")+"/approve", agreed)
+	r.require(t, http.StatusOK, "admin", r.slot(t, "uat")+"/approve", agreed)
+	requireOpen()
+}

@@ -54,6 +54,7 @@ func (g governed) next(t *testing.T, first, count int) (bodies []map[string]any)
 		at, err := time.Parse(time.RFC3339Nano, got.object(t)["occurred_at"].(string))
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), at, time.Minute)
+		require.Equal(t, at, at.Truncate(time.Microsecond), "the precision of the API")
 		delete(bodies[len(bodies)-1], "occurred_at")
 	}
 	return bodies

@@ -261,3 +261,54 @@ func TestSlackMessagesOfApprovals(t *testing.T) {
 	require.Empty(t, requireMessage("Break-glass grant for checkout 2 in production was created", "*Product*\ncheckout", "*Version*\n2", "*Environment*\nproduction",
 		"*Reason*\nPayments fail since 15:10", "*Rules*\nversion approval, flow", "*By*\nadmin"))
 }
+
+// TestSlackMessagesOfCompletedRequests lists no open approvals of requests that are completed or cancelled.
+func TestSlackMessagesOfCompletedRequests(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	hooks := newReceiver(t, nil)
+	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("dr.created"), on("dr.cancelled"), on("dr.completed"))
+	count := 0
+	requireOpen := func(want bool) {
+		t.Helper()
+		message := string(hooks.wait(t, count+1)[count].body)
+		count++
+		require.Equal(t, want, strings.Contains(message, "Open approvals"), message)
+	}
+	path, _ := r.request(t, "r", "?qa")
+	requireOpen(true)
+	r.activate(t, path)
+	r.as(t, "product", http.MethodPost, path+"/complete", "")
+	requireOpen(false)
+	path, _ = r.request(t, "r", "qa")
+	requireOpen(true)
+	r.as(t, "product", http.MethodPost, path+"/cancel", "")
+	requireOpen(false)
+}
+
+// TestSlackHeadersOfLongNames shortens the names of requests, so that their headers say what has happened.
+func TestSlackHeadersOfLongNames(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	hooks := newReceiver(t, nil)
+	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("dr.created"), on("dr.deactivated"), on("dr.rejected"))
+	count := 0
+	requireHeader := func(want string) {
+		t.Helper()
+		blocks := hooks.wait(t, count+1)[count].object(t)["blocks"].([]any)
+		count++
+		require.Equal(t, want, blocks[0].(map[string]any)["text"].(map[string]any)["text"])
+	}
+	whole := strings.Repeat("x", 98)
+	r.request(t, whole, "")
+	requireHeader(`Deployment request "` + whole + `" was created`)
+	path, _ := r.request(t, strings.Repeat("x", 255), "release_manager")
+	requireHeader(`Deployment request "` + strings.Repeat("x", 97) + `…" was created`)
+	r.activate(t, path)
+	r.as(t, "admin", http.MethodPost, r.slot(t, path, "release_manager")+"/reject", `{"activation":1,"comments":"no"}`)
+	requireHeader(`❌ Deployment request "` + strings.Repeat("x", 97) + `…": release management rejected`)
+	r.as(t, "product", http.MethodPost, path+"/deactivate", "")
+	requireHeader(`Deployment request "` + strings.Repeat("x", 97) + `…" was deactivated`)
+	r.request(t, strings.Repeat(`"`, 255), "")
+	requireHeader(`Deployment request "` + strings.Repeat(`\"`, 48) + `…" was created`)
+}

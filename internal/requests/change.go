@@ -118,7 +118,7 @@ func (c *change) loadEnvironments(ctx context.Context) (err error) {
 
 // decisionOf returns the decision in a slot, empty if there is none.
 func decisionOf(slot dbgen.DeploymentRequestApproval) policy.Decision {
-	if slot.Status == slotPending {
+	if slot.Status == SlotPending {
 		return ""
 	}
 	return policy.Decision(slot.Status)

@@ -71,9 +71,9 @@ func (c *change) emailApprovers(ctx context.Context, email notify.UserEmail) err
 	emails := make([]notify.UserEmail, len(users))
 	for i, user := range users {
 		emails[i] = email
-		emails[i].UserID, emails[i].Subject = user.ID, fmt.Sprintf("You may approve deployment request %q", c.row.Name)
+		emails[i].UserID, emails[i].Subject = user.ID, "You may approve deployment request "+quote(c.row.Name)
 		if isRequired[user.Role] {
-			emails[i].Subject = fmt.Sprintf("Deployment request %q waits for your approval", c.row.Name)
+			emails[i].Subject = fmt.Sprintf("Deployment request %s waits for your approval", quote(c.row.Name))
 		}
 		emails[i].Lines = append(slices.Clone(email.Lines), ingest.NoticeLine{Name: "You may approve", Value: strings.Join(types[user.Role], ", ")})
 		emails[i].Footer = "Versioner sends this because your role may approve the deployment request."

@@ -3,8 +3,10 @@ package requests
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -21,6 +23,9 @@ const pagePath = "/app/deployment-requests/"
 
 // maxNames is how many versions or environments a line of a message names: each approver has a copy.
 const maxNames = 20
+
+// maxQuoted is how many characters of a summary the name of a request takes, with its quotes: the rest, with an emoji, has at most 50 of its 150.
+const maxQuoted = 100
 
 // eventVerbs has the actions that subscribers are notified of, with the verbs of their event types.
 //
@@ -67,17 +72,17 @@ func (c *change) notify(ctx context.Context) error {
 		environments[i] = environment.Name
 	}
 	body := eventBody{
-		EventType: "dr." + verb, OccurredAt: c.now.UTC(), ID: c.row.ID, Name: c.row.Name, URL: c.publicURL + pagePath + c.row.ID.String(),
+		EventType: "dr." + verb, OccurredAt: c.now.UTC().Truncate(time.Microsecond), ID: c.row.ID, Name: c.row.Name, URL: c.publicURL + pagePath + c.row.ID.String(),
 		Status: c.row.Status, EnvironmentNames: environments, Actor: ptr.NonZero(c.actor.Name),
 	}
 	notice := ingest.ChangeNotice{
-		Summary: fmt.Sprintf("Deployment request %q was %s", c.row.Name, verb), Lines: c.lines(versions), URL: body.URL, URLLabel: "Open the request",
+		Summary: fmt.Sprintf("Deployment request %s was %s", quote(c.row.Name), verb), Lines: c.lines(versions), URL: body.URL, URLLabel: "Open the request",
 	}
 	if slot != nil {
 		body.decisionBody = &decisionBody{
 			ApprovalType: slot.ApprovalType, ApproverRole: ptr.OrZero(slot.ApproverRole), SlotStatus: slot.Status, Comments: slot.Comments,
 		}
-		notice.Summary = fmt.Sprintf("Deployment request %q: %s %s", c.row.Name, policy.ApprovalType(slot.ApprovalType).Words(), verb)
+		notice.Summary = fmt.Sprintf("Deployment request %s: %s %s", quote(c.row.Name), policy.ApprovalType(slot.ApprovalType).Words(), verb)
 		notice.Lines = append(notice.Lines, ingest.NoticeLine{Name: "Comments", Value: ptr.OrZero(slot.Comments)})
 	}
 	if err := c.loadNames(ctx, &notice); err != nil {
@@ -90,21 +95,39 @@ func (c *change) notify(ctx context.Context) error {
 	return governance.EnqueueChange(ctx, c.db, event, notice, body, body.Actor)
 }
 
-// lines returns the labelled lines of messages.
+// quote quotes a name in a summary, and shortens it so that the header of a Slack message has room for the rest.
+func quote(name string) string {
+	runes := []rune(name)
+	for size := len(runes); ; size-- {
+		short := name
+		if size < len(runes) {
+			short = string(runes[:size]) + "…"
+		}
+		if quoted := strconv.Quote(short); utf8.RuneCountInString(quoted) <= maxQuoted {
+			return quoted
+		}
+	}
+}
+
+// lines returns the labelled lines of messages. A completed or cancelled request has no open approvals.
 func (c *change) lines(versions []dbgen.VersionDetail) []ingest.NoticeLine {
+	open := joinNames(c.openSlots(), slotText)
+	if c.state.Status == policy.RequestCompleted || c.state.Status == policy.RequestCancelled {
+		open = ""
+	}
 	return []ingest.NoticeLine{
 		{Name: "Request", Value: c.row.Name},
 		{Name: "Status", Value: strings.ReplaceAll(c.row.Status, "_", " ")},
 		{Name: "Versions", Value: joinNames(versions, nameOf)},
 		{Name: "Environments", Value: joinNames(c.environments, func(row dbgen.ListRequestEnvironmentsRow) string { return row.Name })},
-		{Name: "Open approvals", Value: joinNames(c.openSlots(), slotText)},
+		{Name: "Open approvals", Value: open},
 	}
 }
 
 // openSlots returns the slots without a decision.
 func (c *change) openSlots() (open []dbgen.DeploymentRequestApproval) {
 	for _, slot := range c.slots {
-		if slot.Status == slotPending {
+		if slot.Status == SlotPending {
 			open = append(open, slot)
 		}
 	}

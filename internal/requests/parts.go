@@ -150,14 +150,14 @@ func (r Requests) AddStep(ctx context.Context, target etag.Ref, step Step, actor
 		if err := c.apply(Action{Verb: verbOf(step.Phase == PrePhase)}); err != nil {
 			return err
 		}
-		existing, err := c.db.CountRequestSteps(ctx, dbgen.CountRequestStepsParams{AccountID: target.AccountID, RequestID: target.ID})
+		existing, err := c.db.CountRequestSteps(ctx, dbgen.CountRequestStepsParams{AccountID: target.AccountID, RequestID: target.ID, Phase: step.Phase})
 		if err != nil {
 			return postgres.Classify(err)
 		}
 		if existing.Steps >= maxSteps {
 			return tooMany("title", "steps", maxSteps)
 		}
-		step.prepare(existing.NextPosition)
+		step.prepare(min(existing.NextPosition, maxPosition)) // those of a position are in the order in which they were added
 		if row, err = c.createStep(ctx, step); err != nil {
 			return err
 		}

@@ -24,7 +24,8 @@ const (
 	maxVersions = 200  // of a request
 	// maxRequestsOfVersion bounds what the start of a deployment reads. Requests that are completed or cancelled do not count.
 	maxRequestsOfVersion = 500
-	maxSteps             = 50 // of a request
+	maxSteps             = 50   // of a request
+	maxPosition          = 1000 // of a step
 )
 
 // Slot is a slot for an approval to create.
@@ -38,7 +39,7 @@ type Step struct {
 	Phase       string `json:"phase"` // PrePhase or PostPhase
 	Title       string `json:"title"`
 	Description string `json:"description"`
-	Position    *int64 `json:"position"` // nil: behind the others
+	Position    *int64 `json:"position"` // nil: behind the others of its phase
 }
 
 // The phases of steps: before and after the deployments.

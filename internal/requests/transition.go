@@ -19,8 +19,8 @@ import (
 	"github.com/versioner-io/versioner/internal/ptr"
 )
 
-// slotPending is the status of a slot without a decision; that of others is the decision.
-const slotPending = "pending"
+// SlotPending is the status of a slot without a decision; that of others is the decision.
+const SlotPending = "pending"
 
 // Transition activates, deactivates, cancels or completes a request.
 func (r Requests) Transition(ctx context.Context, target etag.Ref, verb Verb, actor governance.Actor, now time.Time) error {
@@ -41,7 +41,7 @@ func (c *change) transition(ctx context.Context, verb Verb) error {
 			return postgres.Classify(err)
 		}
 		for i := range c.slots {
-			c.slots[i].Status = slotPending
+			c.slots[i].Status = SlotPending
 		}
 	case Cancel:
 		if isCancelled {
@@ -117,7 +117,7 @@ func (c *change) mayDecide(verb Verb, slot dbgen.DeploymentRequestApproval) bool
 }
 
 func (c *change) decideSlot(ctx context.Context, id uuid.UUID, decision Decision) (dbgen.DeploymentRequestApproval, error) {
-	params := dbgen.DecideRequestSlotParams{AccountID: c.row.AccountID, ID: id, Status: slotPending}
+	params := dbgen.DecideRequestSlotParams{AccountID: c.row.AccountID, ID: id, Status: SlotPending}
 	if decision.Verb != Reset {
 		params.Status = string(policy.Approved)
 		if decision.Verb == Reject {

@@ -1024,7 +1024,7 @@ class Methods(ABC):
     ) -> Pages[models.DeploymentRequestStep]:
         """List steps of a deployment request.
 
-        Lists the steps, newest first; show them by `phase` and `position`.
+        Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -1035,7 +1035,8 @@ class Methods(ABC):
     ) -> models.DeploymentRequestStep:
         """Add a step to a deployment request.
 
-        Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+        Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+        added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
         (`post`) until the request is completed or cancelled: otherwise the answer is 409.
         """
         return (self.send(operations.add_deployment_request_step(id, body, idempotency_key=idempotency_key))).data
@@ -2576,7 +2577,7 @@ class AsyncMethods(ABC):
     ) -> AsyncPages[models.DeploymentRequestStep]:
         """List steps of a deployment request.
 
-        Lists the steps, newest first; show them by `phase` and `position`.
+        Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
 
         Iterate over the result: it fetches page after page, of `limit` objects each.
         """
@@ -2587,7 +2588,8 @@ class AsyncMethods(ABC):
     ) -> models.DeploymentRequestStep:
         """Add a step to a deployment request.
 
-        Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+        Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+        added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
         (`post`) until the request is completed or cancelled: otherwise the answer is 409.
         """
         return (await self.send(operations.add_deployment_request_step(id, body, idempotency_key=idempotency_key))).data

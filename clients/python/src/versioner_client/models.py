@@ -2283,6 +2283,12 @@ class DeploymentRequest(BaseModel):
     """
     The types of the required slots that are not approved.
     """
+    open_optional_approvals: list[
+        Literal["uat", "qa", "performance", "security", "code_review", "compliance", "release_manager"] | str
+    ]
+    """
+    The types of the optional slots without a decision.
+    """
     open_pre_steps: int
     """
     The number of steps before the deployments that are not done.
@@ -2572,7 +2578,7 @@ class DeploymentRequestStepAdd(BaseModel):
     """
     position: int | None = None
     """
-    The place among the steps of its phase; by default behind the others.
+    The place among the steps of its phase; by default behind the others, or 1000 if one of them has that.
     """
 
 

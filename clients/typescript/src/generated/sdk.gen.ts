@@ -2255,7 +2255,7 @@ export const resetDeploymentRequestApproval = (
 /**
  * List steps of a deployment request
  *
- * Lists the steps, newest first; show them by `phase` and `position`.
+ * Lists the steps, newest first; show them by `phase`, `position` and `created_at`.
  *
  */
 export const listDeploymentRequestSteps = (
@@ -2276,7 +2276,8 @@ export const listDeploymentRequestSteps = (
 /**
  * Add a step to a deployment request
  *
- * Adds a step, behind the others unless it has a position; at most 50. Steps before the deployments (`pre`) are added to a draft only, those after them
+ * Adds a step, behind the others of its phase unless it has a position; at most 50. Show steps of the same position in the order in which they were
+ * added: behind one at position 1000, a step gets 1000, too. Steps before the deployments (`pre`) are added to a draft only, those after them
  * (`post`) until the request is completed or cancelled: otherwise the answer is 409.
  *
  */

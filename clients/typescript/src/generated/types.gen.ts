@@ -2003,6 +2003,12 @@ export type DeploymentRequest = {
    */
   open_approvals: Array<"uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager">;
   /**
+   * The types of the optional slots without a decision.
+   */
+  open_optional_approvals: Array<
+    "uat" | "qa" | "performance" | "security" | "code_review" | "compliance" | "release_manager"
+  >;
+  /**
    * The number of steps before the deployments that are not done.
    */
   open_pre_steps: number;
@@ -2289,7 +2295,7 @@ export type DeploymentRequestStepAdd = {
    */
   description?: string;
   /**
-   * The place among the steps of its phase; by default behind the others.
+   * The place among the steps of its phase; by default behind the others, or 1000 if one of them has that.
    */
   position?: number;
 };
