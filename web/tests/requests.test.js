@@ -149,7 +149,8 @@ describe("deployment requests", suite, () => {
       const waiting = page.getByRole("button", { name: "Waiting for me" });
       await waiting.click();
       await page.waitForURL((url) => url.search.includes("view=board") && url.search.includes("waiting=me"));
-      await column(page, "Approved").getByText("None matches the filter").waitFor();
+      await column(page, "Rejected").getByText("None matches the filter").waitFor();
+      await column(page, "Approved").getByText("Open approvals QA (optional)").waitFor();
       await column(page, "Draft").getByText("None matches the filter").waitFor();
       await column(page, "In progress").getByRole("link", { name: "Boarded in progress" }).waitFor();
       await assertAccessibleInEveryLook(page, "requests-board-waiting");
@@ -368,7 +369,8 @@ describe("deployment requests", suite, () => {
     await visit(browser, server, `/deployment-requests/${id}`, { token: manager }, async (page) => {
       await page.getByRole("button", { name: "Approve Security" }).click();
       await dialog(page).getByRole("button", { name: "Approve", exact: true }).click();
-      await page.getByText("Nothing: all approvals are given").waitFor();
+      await page.getByText("All required approvals of this request are given").waitFor();
+      await page.getByText("Rules are checked when a deployment starts").waitFor();
       await confirm(page, "Complete");
       await page.getByText("✓completed").first().waitFor();
       assert.equal(await page.getByRole("button", { name: /^(Edit|Cancel|Back|Approve|Add)/ }).count(), 0);
@@ -600,12 +602,17 @@ describe("deployment requests", suite, () => {
     await newRequest("Waits for security", { approvals: [{ approval_type: "security" }] });
     await newRequest("Waits for code review", { approvals: [{ approval_type: "code_review" }] });
     await newRequest("Draft of QA", { isDraft: true });
+    const optional = { approval_type: "qa", required: false };
+    await newRequest("Security, and perhaps QA", { approvals: [{ approval_type: "security" }, optional] });
+    await newRequest("Approved, and perhaps QA", { approvals: [optional] });
     await visit(browser, server, "/deployment-requests", { token: qa }, async (page) => {
       await row(page, "Draft of QA").waitFor();
       await page.getByRole("button", { name: "Waiting for me" }).click();
       await page.waitForURL(/waiting=me/);
       await row(page, "Draft of QA").waitFor({ state: "detached" });
       await row(page, "Waits for QA").waitFor();
+      await row(page, "Security, and perhaps QA").getByText("Security, QA (optional)").waitFor();
+      await row(page, "Approved, and perhaps QA").getByText("QA (optional)").waitFor();
       assert.equal(await row(page, /Waits for (security|code)/).count(), 0);
       await assertAccessibleInEveryLook(page, "requests-waiting");
     });

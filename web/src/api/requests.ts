@@ -50,18 +50,26 @@ export const requestColumnQuery = (status: RequestStatus, q: string | undefined)
     COLUMN_PACE,
   );
 
+/** Reports whether a request that is active has an open approval of one of the types, an optional one too. */
+export const waitsFor = (
+  { open_approvals, open_optional_approvals }: DeploymentRequest,
+  types: readonly ApprovalType[],
+) => [...open_approvals, ...open_optional_approvals].some((type) => types.includes(type));
+
 /**
- * The requests in progress that need an approval of one of the types: all of them as one page, since the server has no such filter. An account
- * has at most 1,000 open requests.
+ * The requests with an open approval of one of the types: all of them as one page, since the server has no such filter. An account has at
+ * most 1,000 open requests.
  */
 export const waitingRequestsQuery = (q: string | undefined, types: readonly ApprovalType[]) =>
   listOptions<DeploymentRequest>([KIND, "waiting", q, types], async (_, signal) => {
-    const items: DeploymentRequest[] = [];
-    const query = { ...presentIn<Filters>({ q }), status: "in_progress", limit: MAX_PAGE_SIZE } as const;
-    for await (const request of listDeploymentRequests({ client, signal, query })) {
-      if (request.open_approvals.some((type) => types.includes(type))) items.push(request);
+    const found = new Map<string, DeploymentRequest>(); // a request may be approved in between
+    for (const status of ["in_progress", "approved"] as const) {
+      const query = { ...presentIn<Filters>({ q }), status, limit: MAX_PAGE_SIZE };
+      for await (const request of listDeploymentRequests({ client, signal, query })) {
+        if (waitsFor(request, types)) found.set(request.id, request);
+      }
     }
-    return { items, next_cursor: null };
+    return { items: [...found.values()], next_cursor: null };
   });
 
 export const requestQuery = (id: string) =>

@@ -1,14 +1,14 @@
 import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
 import type { ApprovalType, DeploymentRequest, Page } from "@versioner/client";
 
-import { requestColumnQuery, type RequestStatus, waitingRequestsQuery } from "../../api/requests";
+import { requestColumnQuery, type RequestStatus, waitingRequestsQuery, waitsFor } from "../../api/requests";
 import { AppLink } from "../../components/app-link";
 import { Name } from "../../components/name";
 import { ObjectList, type ObjectListProps } from "../../components/object-list";
 import { Time } from "../../components/time";
-import { count, isOpen, STATUSES, typesText } from "./request-texts";
+import { count, isOpen, openTypesText, STATUSES } from "./request-texts";
 
-/** Which requests wait for a user: those in progress with an open approval of the types, unless they are hidden. */
+/** Which requests wait for a user: those with an open approval of the types, unless they are hidden. */
 export interface WaitingFilter {
   types: readonly ApprovalType[];
   isHidden: (request: DeploymentRequest) => boolean;
@@ -48,10 +48,7 @@ function Column({ status, q, waiting }: ColumnProps) {
     string | null
   >(waiting ? waitingRequestsQuery(q, waiting.types) : requestColumnQuery(status, q));
   const isShown = (request: DeploymentRequest) =>
-    waiting === null ||
-    (status === "in_progress" &&
-      request.open_approvals.some((type) => waiting.types.includes(type)) &&
-      !waiting.isHidden(request));
+    waiting === null || (request.status === status && waitsFor(request, waiting.types) && !waiting.isHidden(request));
   const none = <p className="px-3 pb-4 text-sm text-muted">{q || waiting ? "None matches the filter" : "None"}</p>;
   const { glyph, word } = STATUSES[status];
   const title = `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
@@ -96,8 +93,9 @@ function Total({
 }
 
 function Card({ request }: { request: DeploymentRequest }) {
-  const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  const { id, name, status, environments, version_count, open_pre_steps } = request;
   const mayWait = isOpen(status) && status !== "rejected";
+  const open = mayWait ? openTypesText(request) : "";
   return (
     <li className="mx-2 mb-2 flex flex-col gap-1 rounded-md border border-line bg-surface px-3 py-2 text-sm text-muted">
       <AppLink
@@ -112,9 +110,9 @@ function Card({ request }: { request: DeploymentRequest }) {
           {environments.map((one) => one.name).join(", ") || "no environment yet"}
         </Name>
       </p>
-      {mayWait && open_approvals.length > 0 ? (
+      {open ? (
         <p>
-          Open approvals <span className="text-text">{typesText(open_approvals)}</span>
+          Open approvals <span className="text-text">{open}</span>
         </p>
       ) : null}
       {mayWait && open_pre_steps > 0 ? (

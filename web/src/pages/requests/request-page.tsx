@@ -103,7 +103,10 @@ function OpenPanel({ request }: { request: DeploymentRequest }) {
             ))}
           </ul>
         ) : (
-          <p>✓ Nothing: all approvals are given and all steps before the deployments are done.</p>
+          <p>
+            ✓ All required approvals of this request are given, and all steps before the deployments are done. Rules are
+            checked when a deployment starts: they may need other approvals, or newer ones.
+          </p>
         )}
         {status === "in_progress" || status === "rejected" ? (
           <p className="text-sm text-muted">

@@ -5,7 +5,7 @@ import { Name } from "../../components/name";
 import { Fact, RecordList, RecordRow } from "../../components/record-list";
 import { Time } from "../../components/time";
 import { RequestBadge } from "./request-badge";
-import { count, isOpen, typesText } from "./request-texts";
+import { count, isOpen, openTypesText } from "./request-texts";
 
 /** Deployment requests as rows. */
 export function RequestRows({ requests, isDimmed }: { requests: readonly DeploymentRequest[]; isDimmed: boolean }) {
@@ -19,8 +19,9 @@ export function RequestRows({ requests, isDimmed }: { requests: readonly Deploym
 }
 
 function RequestRow({ request }: { request: DeploymentRequest }) {
-  const { id, name, status, environments, version_count, open_approvals, open_pre_steps } = request;
+  const { id, name, status, environments, version_count, open_pre_steps } = request;
   const mayWait = isOpen(status) && status !== "rejected";
+  const open = mayWait ? openTypesText(request) : "";
   return (
     <RecordRow
       title={
@@ -42,9 +43,7 @@ function RequestRow({ request }: { request: DeploymentRequest }) {
             </Name>
           </Fact>
           <span>{count(version_count, "version", "versions")}</span>
-          {mayWait && open_approvals.length > 0 ? (
-            <Fact label="Open approvals">{typesText(open_approvals)}</Fact>
-          ) : null}
+          {open ? <Fact label="Open approvals">{open}</Fact> : null}
           {mayWait && open_pre_steps > 0 ? <Fact label="Open steps before">{open_pre_steps}</Fact> : null}
           <Fact label="Created">
             <Time at={request.created_at} /> by <Name>{request.created_by_name}</Name>

@@ -67,6 +67,13 @@ export const TRANSITION_TEXTS: Readonly<Record<Transition, { action: string; con
 export const typesText = (types: DeploymentRequest["open_approvals"]) =>
   types.map((type) => APPROVAL_TYPES[type]).join(", ");
 
+/** The types of the open approvals of a request. */
+export const openTypesText = ({ open_approvals, open_optional_approvals }: DeploymentRequest) =>
+  [
+    ...open_approvals.map((type) => APPROVAL_TYPES[type]),
+    ...open_optional_approvals.map((type) => `${APPROVAL_TYPES[type]} (optional)`),
+  ].join(", ");
+
 export const count = (number: number, one: string, many: string) => `${number} ${number === 1 ? one : many}`;
 
 /** What a request waits for, a line each; empty if nothing. */

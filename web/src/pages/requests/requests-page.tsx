@@ -61,7 +61,7 @@ export default function RequestsPage() {
             <ChoiceFilter
               label="Status"
               any="Any status"
-              value={isWaiting ? "in_progress" : search["status"]}
+              value={search["status"]}
               choices={STATUS_CHOICES}
               onChange={(status) => change({ status, waiting: "" })}
             />
@@ -141,8 +141,8 @@ function Waiting({ q, types, isHidden }: WaitingProps) {
   const query = useInfiniteQuery(waitingRequestsQuery(q, types));
   const empty = (
     <EmptyState title="No request waits for you">
-      Requests in progress with an open approval that your role may give, and that you have not made yourself, appear
-      here.
+      Requests with an open approval, an optional one too, that your role may give, and that you have not made yourself,
+      appear here.
     </EmptyState>
   );
   return <Requests query={query} empty={empty} isHidden={isHidden} />;

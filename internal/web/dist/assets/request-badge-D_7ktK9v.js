@@ -1,1 +1,0 @@
-import{ur as e}from"./app-Vl8h1RSY.js";import{r as t}from"./request-texts-kR4vWgv4.js";import{O as n}from"./framework-BXENIN0Q.js";var r=n();function i({status:n}){let{tone:i,glyph:a,word:o}=t[n];return(0,r.jsx)(e,{tone:i,glyph:a,children:o})}export{i as t};
