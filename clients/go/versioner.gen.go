@@ -7479,7 +7479,7 @@ type ClientInterface interface {
 	// ResetDeploymentRequestApprovalWithBody Reset a rejected slot
 	//
 	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+	// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7489,7 +7489,7 @@ type ClientInterface interface {
 	// ResetDeploymentRequestApproval Reset a rejected slot
 	//
 	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+	// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9844,7 +9844,7 @@ func (c *Client) RejectDeploymentRequest(ctx context.Context, id ActiveDeploymen
 // ResetDeploymentRequestApprovalWithBody Reset a rejected slot
 //
 // Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9864,7 +9864,7 @@ func (c *Client) ResetDeploymentRequestApprovalWithBody(ctx context.Context, id 
 // ResetDeploymentRequestApproval Reset a rejected slot
 //
 // Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -20948,7 +20948,7 @@ type ClientWithResponsesInterface interface {
 	// ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
 	//
 	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+	// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20958,7 +20958,7 @@ type ClientWithResponsesInterface interface {
 	// ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
 	//
 	// Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-	// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+	// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -39111,7 +39111,7 @@ func (c *ClientWithResponses) RejectDeploymentRequestWithResponse(ctx context.Co
 // ResetDeploymentRequestApprovalWithBodyWithResponse Reset a rejected slot
 //
 // Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -39127,7 +39127,7 @@ func (c *ClientWithResponses) ResetDeploymentRequestApprovalWithBodyWithResponse
 // ResetDeploymentRequestApprovalWithResponse Reset a rejected slot
 //
 // Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-// optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+// optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -64,7 +64,7 @@ type Decision struct {
 }
 
 // Decide stores a decision in a slot. Users decide about the types of their role, and not about their own requests unless the settings
-// permit it; a rejection is reset by the user who gave it, by admins and by release managers. The error is Forbidden otherwise, and
+// permit it; a rejection is reset by the user who gave it and still has such a role, by admins and by release managers. The error is Forbidden otherwise, and
 // PreconditionFailed if the request was deactivated since the user has read it.
 func (r Requests) Decide(
 	ctx context.Context, target etag.Ref, slotID uuid.UUID, decision Decision, actor governance.Actor, now time.Time,
@@ -109,11 +109,12 @@ func (c *change) findSlot(id uuid.UUID) (int, error) {
 
 // mayDecide reports whether the actor may decide about a slot, or reset it.
 func (c *change) mayDecide(verb Verb, slot dbgen.DeploymentRequestApproval) bool {
+	isApprover := slices.Contains(approverRoles(slot), c.actor.Role)
 	if verb == Reset {
 		isRejecter := slot.DecidedBy != nil && *slot.DecidedBy == c.actor.ID
-		return isRejecter || slices.Contains([]string{authz.Admin, "release_manager"}, c.actor.Role)
+		return isRejecter && isApprover || slices.Contains([]string{authz.Admin, "release_manager"}, c.actor.Role)
 	}
-	return slices.Contains(approverRoles(slot), c.actor.Role) && !slices.Contains(c.requestersWithoutApproval(), c.actor.ID)
+	return isApprover && !slices.Contains(c.requestersWithoutApproval(), c.actor.ID)
 }
 
 func (c *change) decideSlot(ctx context.Context, id uuid.UUID, decision Decision) (dbgen.DeploymentRequestApproval, error) {

@@ -1013,7 +1013,7 @@ class Methods(ABC):
         """Reset a rejected slot.
 
         Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-        optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+        optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
         """
         return (
             self.send(operations.reset_deployment_request_approval(id, slot_id, body, idempotency_key=idempotency_key))
@@ -2564,7 +2564,7 @@ class AsyncMethods(ABC):
         """Reset a rejected slot.
 
         Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
-        optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+        optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
         """
         return (
             await self.send(

@@ -2230,7 +2230,7 @@ export const rejectDeploymentRequest = (
  * Reset a rejected slot
  *
  * Removes the decision from a rejected slot. If it is required, the request is in progress again unless another required slot is rejected; with an
- * optional one its status stays. The user who rejected it, an admin or a release manager may do so.
+ * optional one its status stays. The user who rejected it, while their role may decide about it, an admin or a release manager may do so.
  *
  */
 export const resetDeploymentRequestApproval = (
