@@ -312,3 +312,33 @@ func TestSlackHeadersOfLongNames(t *testing.T) {
 	r.request(t, strings.Repeat(`"`, 255), "")
 	requireHeader(`Deployment request "` + strings.Repeat(`\"`, 48) + `…" was created`)
 }
+
+// TestSlackMessagesOfApprovalsAndTime has a retry time as soon as waiting suffices: not while an approval is missing, too.
+func TestSlackMessagesOfApprovalsAndTime(t *testing.T) {
+	t.Parallel()
+	r := newRequested(t)
+	begin, end := time.Now().UTC().Add(-time.Hour), time.Now().UTC().Add(2*time.Hour).Truncate(time.Minute)
+	r.as(t, "admin", http.MethodPost, "/deployment-rules/", fmt.Sprintf(`{"name":"Freeze","rule_type":"schedule","rollback":"enforce","schedule":{"timezone":"UTC","windows":[
+		{"name":"w","effect":"deny","start":%q,"end":%q,"reason":"Peak season"}]}}`, begin.Format("2006-01-02T15:04"), end.Format("2006-01-02T15:04")))
+	r.as(t, "admin", http.MethodPost, "/deployment-rules/",
+		`{"name":"QA","rule_type":"version_approval_required","rollback":"enforce","version_approval_required":{"required_approvals":["qa"]}}`)
+	attempt := func() int {
+		return r.api.Post(t, "/deployment-events/", fmt.Sprintf(`{"product_name":"checkout","version":"1.4.2","environment_name":"production","status":"started","invoke_id":%q}`, uuid.NewString())).Status
+	}
+	require.Eventually(t, func() bool { return attempt() == http.StatusPreconditionRequired }, 5*time.Second, 20*time.Millisecond)
+	hooks := newReceiver(t, nil)
+	channel(t, r.api, "slack_webhook", map[string]any{"webhook_url": hooks.URL}, on("deployment.preflight_failed"))
+	retry := `*Retry after*\n` + end.Format(time.RFC3339)
+
+	require.Equal(t, http.StatusPreconditionRequired, attempt())
+	both := string(hooks.wait(t, 1)[0].body)
+	require.Contains(t, both, `*Open approvals*\nQA"`)
+	require.Contains(t, both, "Peak season")
+	require.NotContains(t, both, "Retry after", "waiting does not suffice")
+
+	r.as(t, "qa", http.MethodPost, "/versions/"+r.version+"/approvals", `{"approval_type":"qa","decision":"approved"}`)
+	require.Equal(t, http.StatusLocked, attempt())
+	timed := string(hooks.wait(t, 2)[1].body)
+	require.Contains(t, timed, retry)
+	require.NotContains(t, timed, "Open approvals")
+}
