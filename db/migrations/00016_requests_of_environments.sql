@@ -5,6 +5,8 @@ ALTER TABLE deployment_request_environments ADD COLUMN requested_at timestamptz;
 UPDATE deployment_request_environments AS x SET requested_at = r.created_at
 FROM deployment_requests AS r
 WHERE r.account_id = x.account_id AND r.id = x.request_id;
+-- ALTER TABLE has locked the table already, until the end of the transaction.
+-- squawk-ignore require-concurrent-index-deletion
 DROP INDEX deployment_request_environments_environment_idx;
 CREATE INDEX deployment_request_environments_environment_idx ON deployment_request_environments (account_id, environment_id, requested_at DESC, request_id DESC);
 
