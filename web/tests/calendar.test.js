@@ -121,6 +121,7 @@ describe("calendar", suite, () => {
     await visit(browser, server, path, { token: viewer, timezoneId: "UTC" }, async (page) => {
       const next = page.getByRole("group", { name: "Next" });
       await next.getByText(/^Next: Next rule, in 3 d, reserve-live: planned-next/).waitFor();
+      assert.ok(await next.evaluate((one) => one.scrollWidth <= one.clientWidth), "the line wraps and is not cut");
       const entry = day(page, at(3.5).slice(0, 10)).getByRole("link").filter({ hasText: "Next freeze" });
       await entry.getByText("reserve-live: planned-next").waitFor();
       assert.match(

@@ -130,6 +130,33 @@ describe("cells", suite, () => {
     });
   });
 
+  test("says of a failed deployment whether the version that runs is the same, another or none", () => {
+    const failed = { latest_status: "failed", latest_deployment_id: id(3, 9999) };
+    const none = { deployment_id: null, version_id: null, version: null, since: null, versions_behind: null };
+    const items = [
+      state(1, 0, "production", "production", failed),
+      state(2, 0, "production", "production", { ...failed, latest_version: "2.0.0" }),
+      state(3, 0, "production", "production", { ...failed, ...none }),
+    ];
+    return withList({ browser, server, token }, items, async (page) => {
+      for (const [product, meaning] of [
+        [1, "Deploying 1.1.0 again failed; it still runs."],
+        [2, "The newest deployment failed; the version before it still runs."],
+        [3, "The newest deployment failed; no version runs here."],
+      ]) {
+        const row = page
+          .getByRole("row")
+          .filter({ has: page.getByRole("rowheader", { name: `product-00${product}` }) });
+        await row.getByTitle(meaning, { exact: true }).waitFor();
+        await row.getByRole("gridcell").click();
+        await page.getByRole("dialog").getByText(meaning, { exact: true }).waitFor();
+        await keepPicture(page, `failed-again-${product}`);
+        await page.keyboard.press("Escape");
+        await page.getByRole("dialog").waitFor({ state: "detached" });
+      }
+    });
+  });
+
   test("folds review environments into a column for each type, and no other environments", () => {
     const names = [
       ...Array.from({ length: 30 }, (_, number) => [`preview-${number}`, "staging"]),

@@ -269,6 +269,7 @@ describe("deployment requests", suite, () => {
     await visit(browser, server, `/deployment-requests/${id}`, { token: developer }, async (page) => {
       await page.getByText("Ships the basket <i onmouseover").waitFor();
       await page.getByText("It has no version: add one to activate it.").waitFor();
+      await page.getByText("Approvals can be given once the request is activated.").waitFor();
       await page.getByRole("button", { name: "Add versions" }).click();
       await dialog(page).getByLabel("Product").fill("requested");
       await dialog(page).getByRole("button", { name: "Add requested 1.0.0" }).click();

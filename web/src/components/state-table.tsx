@@ -1,6 +1,6 @@
 import type { EnvironmentState } from "@versioner/client";
 
-import { attemptOf, cellState, STATE_LABELS, stateText } from "../pages/environments/cell-state";
+import { attemptOf, cellState, STATE_LABELS, stateMeaning, stateText } from "../pages/environments/cell-state";
 import { AppLink } from "./app-link";
 import { Badge } from "./badge";
 import { Name, VersionName } from "./name";
@@ -43,11 +43,11 @@ export function StateTable({
 /** The state in a word; and the version, the time and the initiator of the deployment that it is about. */
 function State({ state }: { state: EnvironmentState }) {
   const word = cellState(state);
-  const { tone, glyph, meaning } = STATE_LABELS[word];
+  const { tone, glyph } = STATE_LABELS[word];
   const attempt = attemptOf(state, word);
   return (
     <>
-      <Badge tone={tone} glyph={glyph} title={meaning}>
+      <Badge tone={tone} glyph={glyph} title={stateMeaning(state, word)}>
         {stateText(state, word)}
       </Badge>
       {attempt ? (

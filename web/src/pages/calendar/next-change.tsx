@@ -41,7 +41,7 @@ export function NextChange({ product, environment }: { product: string | undefin
     <p
       aria-label="Next"
       role="group"
-      className="min-h-6 break-words sm:truncate"
+      className="min-h-6 break-words"
       title={`${item.rule_name}, ${item.window_name}, ${rangeText(item)}, ${scopeText(item.scope)}`}
     >
       {"Next: "}

@@ -18,7 +18,16 @@ import { cx } from "../../lib/cx";
 import { safeURL } from "../../lib/links";
 import type { Row } from "./matrix-data";
 import { versionToPromote } from "./promotion";
-import { type Attempt, attemptOf, type Cell, type CellState, cellState, STATE_LABELS, stateText } from "./cell-state";
+import {
+  type Attempt,
+  attemptOf,
+  type Cell,
+  type CellState,
+  cellState,
+  STATE_LABELS,
+  stateMeaning,
+  stateText,
+} from "./cell-state";
 
 /** The panel of a cell: what runs there, how it got there, and the way to its pipeline. */
 export default function CellPanel({ cell, row, onClose }: { cell: Cell; row: Row; onClose: () => void }) {
@@ -103,7 +112,7 @@ function MayDeploy({ cell, row }: { cell: Cell; row: Row }) {
 function Current({ cell, history }: { cell: Cell; history: readonly Deployment[] }) {
   const state = cellState(cell);
   const attempt = attemptOf(cell, state);
-  const { tone, glyph, meaning } = STATE_LABELS[state];
+  const { tone, glyph } = STATE_LABELS[state];
   const who = cell.deployed_by_name || cell.deployed_by;
   return (
     <section className="flex flex-col gap-2 border-b border-line px-4 py-4">
@@ -135,7 +144,7 @@ function Current({ cell, history }: { cell: Cell; history: readonly Deployment[]
           )}
         </p>
       ) : null}
-      <p className="text-sm text-muted">{meaning}</p>
+      <p className="text-sm text-muted">{stateMeaning(cell, state)}</p>
       <Pipeline deployment={history.find(({ id }) => id === cell.deployment_id)} />
       {attempt ? <AttemptBox state={state} attempt={attempt} history={history} /> : null}
     </section>

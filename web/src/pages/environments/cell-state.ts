@@ -93,6 +93,13 @@ export const STATE_LABELS: Record<CellState, Label> = {
   empty: { tone: "neutral", glyph: "–", word: "never", meaning: "No deployment has completed here." },
 };
 
+/** What the state of the cell means: a version whose redeployment failed is not the one before. */
+export function stateMeaning({ latest_version: version, version: current }: Cell, state: CellState): string {
+  if (state !== "failed") return STATE_LABELS[state].meaning;
+  if (current === null) return "The newest deployment failed; no version runs here.";
+  return current === version ? `Deploying ${version} again failed; it still runs.` : STATE_LABELS.failed.meaning;
+}
+
 /** The words of a cell's state, such as `2 behind`. */
 export function stateText(cell: Cell, state: CellState): string {
   return state === "behind" ? `${cell.versions_behind} behind` : STATE_LABELS[state].word;

@@ -4,7 +4,7 @@ import { Badge } from "../../components/badge";
 import { Name, VersionName } from "../../components/name";
 import { Time } from "../../components/time";
 import { cx } from "../../lib/cx";
-import { type Attempt, attemptOf, type Cell, cellState, STATE_LABELS, stateText } from "./cell-state";
+import { type Attempt, attemptOf, type Cell, cellState, STATE_LABELS, stateMeaning, stateText } from "./cell-state";
 import { cellsOf, type Column, type Row } from "./matrix-data";
 
 export const ROW_HEIGHT = 58;
@@ -99,7 +99,8 @@ function Never() {
 function StateCell({ cell }: { cell: Cell }) {
   const state = cellState(cell);
   if (state === "empty") return <Never />;
-  const { tone, glyph, meaning } = STATE_LABELS[state];
+  const { tone, glyph } = STATE_LABELS[state];
+  const meaning = stateMeaning(cell, state);
   const text = stateText(cell, state);
   const attempt = attemptOf(cell, state);
   const version = cell.version ? (

@@ -108,7 +108,7 @@ function useDecisions({ status, created_by, activated_by }: DeploymentRequest): 
   };
   const notes = [];
   if (!decidesAll(role)) notes.push(`Your role may decide about ${Object.values(types).join(" and ")}.`);
-  if (status === "draft") notes.push("Approvals are given when the request is activated.");
+  if (status === "draft") notes.push("Approvals can be given once the request is activated.");
   else if (isDecidable && isExcluded) notes.push("You have made this request: another user decides about it.");
   else if (status === "rejected") {
     notes.push("A rejection is reset by the user who gave it, an administrator or a release manager.");

@@ -1,1 +1,0 @@
-import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{O as t,k as n}from"./framework-BXENIN0Q.js";import{Er as r,kr as i,yi as a}from"./app-C70pjChx.js";var o=e(n(),1),s=t();function c(){return(0,o.useEffect)(()=>{a(),close()},[]),(0,s.jsx)(r,{title:`Signed in`,children:(0,s.jsx)(i,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
