@@ -500,7 +500,8 @@ CREATE TABLE public.deployment_request_versions (
     account_id uuid NOT NULL,
     request_id uuid NOT NULL,
     product_id uuid NOT NULL,
-    version_id uuid NOT NULL
+    version_id uuid NOT NULL,
+    is_open boolean DEFAULT true NOT NULL
 );
 
 ALTER TABLE ONLY public.deployment_request_versions FORCE ROW LEVEL SECURITY;
@@ -1100,7 +1101,7 @@ CREATE UNIQUE INDEX deployment_request_templates_name_key ON public.deployment_r
 
 CREATE INDEX deployment_request_versions_product_idx ON public.deployment_request_versions USING btree (account_id, product_id);
 
-CREATE INDEX deployment_request_versions_version_idx ON public.deployment_request_versions USING btree (account_id, version_id);
+CREATE INDEX deployment_request_versions_version_idx ON public.deployment_request_versions USING btree (account_id, version_id, is_open);
 
 CREATE INDEX deployment_requests_account_created_at_idx ON public.deployment_requests USING btree (account_id, created_at DESC, id DESC);
 

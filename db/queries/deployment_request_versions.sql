@@ -23,7 +23,7 @@ WHERE x.account_id = @account_id AND x.request_id = @request_id AND x.product_id
 -- name: CountOpenRequestsOfVersion :one
 SELECT count(*) FROM deployment_request_versions AS x
 JOIN deployment_requests AS r ON r.account_id = @account_id AND r.id = x.request_id
-WHERE x.account_id = @account_id AND x.version_id = @version_id AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected');
+WHERE x.account_id = @account_id AND x.version_id = @version_id AND x.is_open AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected');
 
 -- PutRequestVersion adds a version to a request, or replaces another one of its product. The number of rows is 0 if nothing changed.
 -- name: PutRequestVersion :execrows
@@ -37,7 +37,8 @@ WHERE x.version_id <> excluded.version_id;
 DELETE FROM deployment_request_versions
 WHERE account_id = @account_id AND request_id = @request_id AND version_id = @version_id;
 
--- RemoveRequestVersions removes all versions from a request.
--- name: RemoveRequestVersions :exec
-DELETE FROM deployment_request_versions
+-- CloseRequestVersions marks the versions of a request that is completed, cancelled or deleted: no start of a deployment reads them.
+-- name: CloseRequestVersions :exec
+UPDATE deployment_request_versions
+SET is_open = false
 WHERE account_id = @account_id AND request_id = @request_id;

@@ -1,6 +1,6 @@
 -- ListDeploymentRequests returns a page of the account's requests, newest first. Those of a version or an environment are found by its own
 -- index: the planner would prefer a scan backwards in time, which may find none. Few requests name a version; any number names an environment:
--- their index is in the order of the list.
+-- their index is in the order of the list. A status or a name that few of an environment's requests have makes it read all of them.
 -- name: ListDeploymentRequests :many
 SELECT sqlc.embed(r), (
     SELECT count(*) FROM deployment_request_versions AS v
@@ -24,15 +24,16 @@ WHERE r.account_id = @account_id AND r.deleted_at IS NULL
     WHERE x.account_id = @account_id AND x.version_id = sqlc.narg('version_id')::uuid)))
   AND (sqlc.narg('environment_id')::uuid IS NULL OR EXISTS (
     SELECT FROM environments AS e WHERE e.account_id = @account_id AND e.id = sqlc.narg('environment_id')::uuid AND e.deleted_at IS NULL))
-  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('status')::text IS NULL AND sqlc.narg('version_id')::uuid IS NULL OR EXISTS (
-    SELECT FROM deployment_request_environments AS x
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('version_id')::uuid IS NULL OR (
+    SELECT true FROM deployment_request_environments AS x
     WHERE x.account_id = @account_id AND x.request_id = r.id AND x.environment_id = sqlc.narg('environment_id')::uuid))
-  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('status')::text IS NOT NULL OR sqlc.narg('version_id')::uuid IS NOT NULL OR r.id = ANY (ARRAY(
+  AND (sqlc.narg('environment_id')::uuid IS NULL OR sqlc.narg('version_id')::uuid IS NOT NULL OR r.id = ANY (ARRAY(
     SELECT x.request_id FROM deployment_request_environments AS x
     WHERE x.account_id = @account_id AND x.environment_id = sqlc.narg('environment_id')::uuid AND x.requested_at IS NOT NULL
       AND (sqlc.narg('after_at')::timestamptz IS NULL OR (x.requested_at, x.request_id) < (sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid))
       AND (
         SELECT o.deleted_at IS NULL AND (sqlc.narg('q')::text IS NULL OR strpos(lower(o.name), lower(sqlc.narg('q')::text)) > 0)
+          AND (sqlc.narg('status')::text IS NULL OR o.status = sqlc.narg('status')::text)
         FROM deployment_requests AS o WHERE o.account_id = @account_id AND o.id = x.request_id)
     ORDER BY x.requested_at DESC, x.request_id DESC
     LIMIT @row_limit

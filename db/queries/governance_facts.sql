@@ -238,8 +238,8 @@ CROSS JOIN LATERAL (
 ) AS a
 ORDER BY a.created_at, a.id;
 
--- ListFactRequests returns the deployment requests that name the versions and environments of starts, oldest first, each with its slots
--- for approvals: a row for every slot, or one without a slot.
+-- ListFactRequests returns the deployment requests that name the versions and environments of starts and are neither completed nor cancelled,
+-- oldest first, each with its slots for approvals: a row for every slot, or one without a slot.
 -- name: ListFactRequests :many
 WITH of_products AS MATERIALIZED (
   SELECT k.account_id::uuid AS account_id, k.product_name::text AS product_name, k.environment_name::text AS environment_name,
@@ -261,11 +261,11 @@ SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id
     WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
   ) AS open_pre_steps, a.approval_type, a.required, a.status AS slot_status, a.decided_at
 FROM of_pairs AS k
-JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id
+JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id AND q.is_open
 JOIN deployment_request_environments AS n ON n.account_id = q.account_id AND n.request_id = q.request_id AND n.environment_id = k.environment_id
 JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
 LEFT JOIN deployment_request_approvals AS a ON a.account_id = r.account_id AND a.request_id = r.id
-WHERE r.deleted_at IS NULL
+WHERE r.deleted_at IS NULL AND r.status = ANY ('{draft, in_progress, approved, rejected}')
 ORDER BY r.id;
 
 -- LockGrants returns the active break-glass grants of starts and locks them: a grant is used once.

@@ -12,10 +12,27 @@ import (
 	"github.com/google/uuid"
 )
 
+const CloseRequestVersions = `-- name: CloseRequestVersions :exec
+UPDATE deployment_request_versions
+SET is_open = false
+WHERE account_id = $1 AND request_id = $2
+`
+
+type CloseRequestVersionsParams struct {
+	AccountID uuid.UUID
+	RequestID uuid.UUID
+}
+
+// CloseRequestVersions marks the versions of a request that is completed, cancelled or deleted: no start of a deployment reads them.
+func (q *Queries) CloseRequestVersions(ctx context.Context, arg CloseRequestVersionsParams) error {
+	_, err := q.db.Exec(ctx, CloseRequestVersions, arg.AccountID, arg.RequestID)
+	return err
+}
+
 const CountOpenRequestsOfVersion = `-- name: CountOpenRequestsOfVersion :one
 SELECT count(*) FROM deployment_request_versions AS x
 JOIN deployment_requests AS r ON r.account_id = $1 AND r.id = x.request_id
-WHERE x.account_id = $1 AND x.version_id = $2 AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected')
+WHERE x.account_id = $1 AND x.version_id = $2 AND x.is_open AND r.deleted_at IS NULL AND r.status IN ('draft', 'in_progress', 'approved', 'rejected')
 `
 
 type CountOpenRequestsOfVersionParams struct {
@@ -182,20 +199,4 @@ func (q *Queries) RemoveRequestVersion(ctx context.Context, arg RemoveRequestVer
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const RemoveRequestVersions = `-- name: RemoveRequestVersions :exec
-DELETE FROM deployment_request_versions
-WHERE account_id = $1 AND request_id = $2
-`
-
-type RemoveRequestVersionsParams struct {
-	AccountID uuid.UUID
-	RequestID uuid.UUID
-}
-
-// RemoveRequestVersions removes all versions from a request.
-func (q *Queries) RemoveRequestVersions(ctx context.Context, arg RemoveRequestVersionsParams) error {
-	_, err := q.db.Exec(ctx, RemoveRequestVersions, arg.AccountID, arg.RequestID)
-	return err
 }

@@ -275,15 +275,16 @@ WHERE r.account_id = $1 AND r.deleted_at IS NULL
     WHERE x.account_id = $1 AND x.version_id = $6::uuid)))
   AND ($7::uuid IS NULL OR EXISTS (
     SELECT FROM environments AS e WHERE e.account_id = $1 AND e.id = $7::uuid AND e.deleted_at IS NULL))
-  AND ($7::uuid IS NULL OR $5::text IS NULL AND $6::uuid IS NULL OR EXISTS (
-    SELECT FROM deployment_request_environments AS x
+  AND ($7::uuid IS NULL OR $6::uuid IS NULL OR (
+    SELECT true FROM deployment_request_environments AS x
     WHERE x.account_id = $1 AND x.request_id = r.id AND x.environment_id = $7::uuid))
-  AND ($7::uuid IS NULL OR $5::text IS NOT NULL OR $6::uuid IS NOT NULL OR r.id = ANY (ARRAY(
+  AND ($7::uuid IS NULL OR $6::uuid IS NOT NULL OR r.id = ANY (ARRAY(
     SELECT x.request_id FROM deployment_request_environments AS x
     WHERE x.account_id = $1 AND x.environment_id = $7::uuid AND x.requested_at IS NOT NULL
       AND ($2::timestamptz IS NULL OR (x.requested_at, x.request_id) < ($2::timestamptz, $3::uuid))
       AND (
         SELECT o.deleted_at IS NULL AND ($4::text IS NULL OR strpos(lower(o.name), lower($4::text)) > 0)
+          AND ($5::text IS NULL OR o.status = $5::text)
         FROM deployment_requests AS o WHERE o.account_id = $1 AND o.id = x.request_id)
     ORDER BY x.requested_at DESC, x.request_id DESC
     LIMIT $8
@@ -314,7 +315,7 @@ type ListDeploymentRequestsRow struct {
 
 // ListDeploymentRequests returns a page of the account's requests, newest first. Those of a version or an environment are found by its own
 // index: the planner would prefer a scan backwards in time, which may find none. Few requests name a version; any number names an environment:
-// their index is in the order of the list.
+// their index is in the order of the list. A status or a name that few of an environment's requests have makes it read all of them.
 func (q *Queries) ListDeploymentRequests(ctx context.Context, arg ListDeploymentRequestsParams) ([]ListDeploymentRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListDeploymentRequests,
 		arg.AccountID,

@@ -599,11 +599,11 @@ SELECT k.account_id, k.product_name, k.environment_name, k.version, k.version_id
     WHERE s.account_id = r.account_id AND s.request_id = r.id AND s.phase = 'pre' AND s.completed_at IS NULL
   ) AS open_pre_steps, a.approval_type, a.required, a.status AS slot_status, a.decided_at
 FROM of_pairs AS k
-JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id
+JOIN deployment_request_versions AS q ON q.account_id = k.account_id AND q.version_id = k.version_id AND q.is_open
 JOIN deployment_request_environments AS n ON n.account_id = q.account_id AND n.request_id = q.request_id AND n.environment_id = k.environment_id
 JOIN deployment_requests AS r ON r.account_id = q.account_id AND r.id = q.request_id
 LEFT JOIN deployment_request_approvals AS a ON a.account_id = r.account_id AND a.request_id = r.id
-WHERE r.deleted_at IS NULL
+WHERE r.deleted_at IS NULL AND r.status = ANY ('{draft, in_progress, approved, rejected}')
 ORDER BY r.id
 `
 
@@ -632,8 +632,8 @@ type ListFactRequestsRow struct {
 	DecidedAt       *time.Time
 }
 
-// ListFactRequests returns the deployment requests that name the versions and environments of starts, oldest first, each with its slots
-// for approvals: a row for every slot, or one without a slot.
+// ListFactRequests returns the deployment requests that name the versions and environments of starts and are neither completed nor cancelled,
+// oldest first, each with its slots for approvals: a row for every slot, or one without a slot.
 func (q *Queries) ListFactRequests(ctx context.Context, arg ListFactRequestsParams) ([]ListFactRequestsRow, error) {
 	rows, err := q.db.Query(ctx, ListFactRequests,
 		arg.AccountIDs,

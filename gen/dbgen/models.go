@@ -369,6 +369,7 @@ type DeploymentRequestVersion struct {
 	RequestID uuid.UUID
 	ProductID uuid.UUID
 	VersionID uuid.UUID
+	IsOpen    bool
 }
 
 type DeploymentRule struct {

@@ -37,9 +37,7 @@ func (s requestSlot) approval() policy.RequestApproval {
 func (f *facts) addRequest(row dbgen.ListFactRequestsRow) {
 	start := ingest.Start{AccountID: row.AccountID, Product: row.ProductName, Environment: row.EnvironmentName, Version: row.Version}
 	known := f.requests[start]
-	i := slices.IndexFunc(known, func(one policy.Request) bool { return one.ID == row.ID })
-	if i < 0 {
-		i = len(known)
+	if len(known) == 0 || known[len(known)-1].ID != row.ID {
 		known = append(known, policy.Request{
 			ID: row.ID, Name: row.Name, Status: policy.RequestStatus(row.Status), Gate: row.Gate,
 			VersionIDs: []uuid.UUID{row.VersionID}, EnvironmentIDs: []uuid.UUID{row.EnvironmentID}, OpenPreSteps: int(row.OpenPreSteps),
@@ -47,7 +45,8 @@ func (f *facts) addRequest(row dbgen.ListFactRequestsRow) {
 	}
 	if row.ApprovalType != nil {
 		slot := requestSlot{ApprovalType: policy.ApprovalType(*row.ApprovalType), Required: ptr.OrZero(row.Required), Status: ptr.OrZero(row.SlotStatus), DecidedAt: row.DecidedAt}
-		known[i].Approvals = append(known[i].Approvals, slot.approval())
+		last := &known[len(known)-1]
+		last.Approvals = append(last.Approvals, slot.approval())
 	}
 	f.requests[start] = known
 }

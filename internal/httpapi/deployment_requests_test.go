@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/versioner-io/versioner/gen/dbgen"
 	"github.com/versioner-io/versioner/internal/testapi"
 )
 
@@ -187,13 +190,13 @@ func TestRequestsOfOneVersion(t *testing.T) {
 	deleted := created(t, api, "/deployment-requests/", `{"name":"deleted"}`)
 	require.Equal(t, http.StatusOK, add(deleted).Status)
 	require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, deleted, "").Status)
-	require.Zero(t, api.Count(t, "deployment_request_versions"))
+	require.Zero(t, api.Count(t, "deployment_request_versions WHERE is_open"))
 	api.Exec(t, `WITH r AS (
 			INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
 			SELECT v.account_id, gen_random_uuid(), 'r', '', CASE WHEN n <= 499 THEN 'approved' WHEN n <= 700 THEN 'completed' ELSE 'cancelled' END, true, gen_random_uuid(), 'Ada', now(), now()
 			FROM versions AS v, generate_series(1, 900) AS n RETURNING account_id, id)
 		INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
-		SELECT r.account_id, r.id, v.product_id, v.id FROM r, versions AS v`)
+		SELECT r.account_id, r.id, v.product_id, v.id FROM r, versions AS v`) // as servers of the former version leave them: all of them are open
 
 	last := created(t, api, "/deployment-requests/", `{"name":"last"}`)
 	require.Equal(t, http.StatusOK, add(last).Status)
@@ -318,4 +321,83 @@ func TestDeploymentRequestTemplates(t *testing.T) {
 	require.Contains(t, string(twice.Body), `["body","approvals",1,"approval_type"]`)
 	require.Equal(t, http.StatusNoContent, api.As(t, "admin", http.MethodDelete, template, "").Status)
 	require.Equal(t, http.StatusOK, api.As(t, "viewer", http.MethodGet, request, "").Status, "copies stay")
+}
+
+// TestStartsReadOpenRequests starts a deployment of a version that thousands of requests have named, which are completed or cancelled.
+func TestStartsReadOpenRequests(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	event := api.PostEvent(t, deploymentEvents, deployment(nil))
+	closed := make([]string, 2)
+	for i, action := range []string{"complete", "cancel"} {
+		path := created(t, api, "/deployment-requests/", fmt.Sprintf(`{"name":"r","environment_ids":[%q]}`, event.Field(t, "environment_id")))
+		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, path+"/versions", fmt.Sprintf(`{"version_id":%q}`, event.Field(t, "version_id"))).Status)
+		require.Equal(t, "approved", api.As(t, "admin", http.MethodPost, path+"/activate", "").Field(t, "status"))
+		require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, path+"/"+action, "").Status)
+		closed[i] = strings.TrimPrefix(path, "/deployment-requests/")
+	}
+	require.Zero(t, api.Count(t, "deployment_request_versions WHERE is_open"))
+	api.Exec(t, fmt.Sprintf(`CREATE TEMPORARY TABLE copies AS SELECT r.*, gen_random_uuid() AS copy FROM deployment_requests AS r, generate_series(1, 5000) AS n WHERE r.id = '%s';
+		INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at)
+		SELECT account_id, copy, name, '', status, gate, created_by, created_by_name, created_at, updated_at FROM copies;
+		INSERT INTO deployment_request_versions SELECT v.account_id, c.copy, v.product_id, v.version_id, v.is_open FROM copies AS c, deployment_request_versions AS v WHERE v.request_id = c.id;
+		INSERT INTO deployment_request_environments SELECT e.account_id, c.copy, e.environment_id, e.requested_at FROM copies AS c, deployment_request_environments AS e WHERE e.request_id = c.id;
+		ANALYZE`, closed[0]))
+	open := created(t, api, "/deployment-requests/", fmt.Sprintf(`{"name":"open","environment_ids":[%q]}`, event.Field(t, "environment_id")))
+	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, open+"/versions", fmt.Sprintf(`{"version_id":%q}`, event.Field(t, "version_id"))).Status)
+
+	conn, err := pgx.Connect(t.Context(), api.DSN)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	plans := &planner{Conn: conn, t: t}
+	var account uuid.UUID
+	api.Scan(t, "SELECT account_id FROM deployments", &account)
+	rows, err := dbgen.New(plans).ListFactRequests(t.Context(), dbgen.ListFactRequestsParams{
+		AccountIDs: []uuid.UUID{account}, ProductNames: []string{"checkout"}, EnvironmentNames: []string{"production"}, Versions: []string{"1.4.2"},
+	})
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	require.Equal(t, "open", rows[0].Name)
+	for _, table := range []string{"deployment_request_versions", "deployment_request_environments", "deployment_requests"} {
+		require.LessOrEqual(t, plans.plan.read(table), 1.0, "%s: %+v", table, plans.plan)
+	}
+}
+
+// TestRequestsOfAnEnvironment pages through the requests of an environment. Some were inserted by servers of the former version, some are deleted, and
+// several were created at one time.
+func TestRequestsOfAnEnvironment(t *testing.T) {
+	t.Parallel()
+	api := testapi.New(t)
+	environment, other := newEnvironment(t, api), strings.TrimPrefix(created(t, api, "/environments/", `{"name":"third"}`), "/environments/")
+	for range 2 {
+		created(t, api, "/deployment-requests/", `{"name":"of none"}`)
+	}
+	api.Exec(t, fmt.Sprintf(`WITH r AS (
+			INSERT INTO deployment_requests (account_id, id, name, description, status, gate, created_by, created_by_name, created_at, updated_at, deleted_at)
+			SELECT a.id, gen_random_uuid(), 'request ' || n, '', CASE WHEN n %% 5 = 0 THEN 'approved' ELSE 'completed' END, false, gen_random_uuid(), 'Ada',
+				now() - make_interval(mins => n / 3), now(), CASE WHEN n %% 7 = 0 THEN now() END
+			FROM accounts AS a, generate_series(1, 120) AS n WHERE a.id = (SELECT account_id FROM environments WHERE id = '%[1]s') RETURNING account_id, id, created_at)
+		INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
+		SELECT account_id, id, e, CASE WHEN (row_number() OVER ()) %% 4 > 0 THEN created_at END FROM r, unnest('{%[1]s, %[2]s}'::uuid[]) AS e WHERE e = '%[1]s' OR right(r.id::text, 1) < '4'`,
+		environment, other))
+	for filter, where := range map[string]string{"": "", "&status=approved": "AND r.status = 'approved'", "&q=request%201": "AND r.name LIKE 'request 1%'"} {
+		for _, id := range []string{environment, other} {
+			var want, got []string
+			api.Scan(t, fmt.Sprintf(`SELECT coalesce(array_agg(r.id::text ORDER BY r.created_at DESC, r.id DESC), '{}') FROM deployment_requests AS r
+				WHERE r.deleted_at IS NULL %s AND r.id IN (SELECT request_id FROM deployment_request_environments WHERE environment_id = '%s')`, where, id), &want)
+			require.NotEmpty(t, want)
+			for path := "/deployment-requests/?limit=7&environment_id=" + id + filter; path != ""; {
+				page := api.As(t, "viewer", http.MethodGet, path, "")
+				for _, item := range items(t, page) {
+					got = append(got, item["id"].(string))
+				}
+				cursor, _ := page.Field(t, "next_cursor").(string)
+				path = ""
+				if cursor != "" {
+					path = "/deployment-requests/?limit=7&environment_id=" + id + filter + "&cursor=" + cursor
+				}
+			}
+			require.Equal(t, want, got, "%s", filter)
+		}
+	}
 }

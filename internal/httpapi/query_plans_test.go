@@ -176,8 +176,13 @@ type planNode struct {
 	Plans    []planNode `json:"Plans"`
 }
 
+// Query explains a list with the settings of lists, and runs it.
 func (p *planner) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	_, err := p.Exec(ctx, "SET plan_cache_mode = 'force_custom_plan'; SET enable_bitmapscan = 'off'")
+	require.NoError(p.t, err)
 	p.explain(ctx, sql, args...)
+	_, err = p.Exec(ctx, "RESET plan_cache_mode; RESET enable_bitmapscan")
+	require.NoError(p.t, err)
 	return p.Conn.Query(ctx, sql, args...)
 }
 
@@ -267,8 +272,8 @@ func TestListsReadFromAnIndex(t *testing.T) {
 	since := at.Add(-time.Hour)
 	anHourAgo, fiveMinutesAgo := time.Now().Add(-time.Hour), time.Now().Add(-5*time.Minute)
 
-	// As requests do: under row-level security, with the settings of lists.
-	_, err = conn.Exec(t.Context(), "SET ROLE versioner_app; SET plan_cache_mode = 'force_custom_plan'; SET enable_bitmapscan = 'off'; SET app.account_ids = '{"+account.String()+"}'")
+	// As requests do: under row-level security.
+	_, err = conn.Exec(t.Context(), "SET ROLE versioner_app; SET app.account_ids = '{"+account.String()+"}'")
 	require.NoError(t, err)
 	plans := &planner{Conn: conn, t: t}
 	db := dbgen.New(plans)

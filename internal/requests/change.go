@@ -68,6 +68,12 @@ func (r Requests) change(ctx context.Context, target etag.Ref, actor governance.
 		if c.row, err = db.UpdateDeploymentRequest(ctx, updateParams(c.row, now)); err != nil {
 			return postgres.Classify(err)
 		}
+		if isOpen(before) && !isOpen(c.row) {
+			err := db.CloseRequestVersions(ctx, dbgen.CloseRequestVersionsParams{AccountID: target.AccountID, RequestID: target.ID})
+			if err != nil {
+				return postgres.Classify(err)
+			}
+		}
 		c.entry.before, c.entry.after = append(members, c.entry.before...), append(c.members(), c.entry.after...)
 		if err := c.record(ctx); err != nil {
 			return err
@@ -171,6 +177,12 @@ func (c *change) members() []audit.Member {
 		{Name: "activation", Value: c.row.Activation},
 		{Name: "environments", Value: strings.Join(names, ", ")},
 	}
+}
+
+// isOpen reports whether starts of deployments may depend on a request, if not now, then later.
+func isOpen(row dbgen.DeploymentRequest) bool {
+	status := policy.RequestStatus(row.Status)
+	return row.DeletedAt == nil && status != policy.RequestCompleted && status != policy.RequestCancelled
 }
 
 // isGate reports whether starts of deployments look for a request although no rule requires one.

@@ -22,7 +22,7 @@ import (
 const (
 	maxOpen     = 1000 // requests of an account that are neither completed nor cancelled
 	maxVersions = 200  // of a request
-	// maxRequestsOfVersion bounds what the start of a deployment reads. Requests that are completed or cancelled do not count.
+	// maxRequestsOfVersion bounds what the start of a deployment reads: the requests that are neither completed nor cancelled.
 	maxRequestsOfVersion = 500
 	maxSteps             = 50   // of a request
 	maxPosition          = 1000 // of a step
@@ -209,9 +209,6 @@ func (r Requests) Delete(ctx context.Context, target etag.Ref, actor governance.
 	return r.change(ctx, target, actor, now, func(c *change) error {
 		c.row.DeletedAt = &now
 		c.entry.action = "delete"
-		if err := c.apply(Action{Verb: Delete}); err != nil {
-			return err
-		}
-		return postgres.Classify(c.db.RemoveRequestVersions(ctx, dbgen.RemoveRequestVersionsParams{AccountID: target.AccountID, RequestID: target.ID}))
+		return c.apply(Action{Verb: Delete})
 	})
 }

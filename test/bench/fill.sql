@@ -105,8 +105,8 @@ SELECT account_id, id, 'Release ' || k, '', s.status, false, md5('actor')::uuid,
 FROM bench_versions
 CROSS JOIN LATERAL (SELECT CASE WHEN k > current_setting('bench.deployments')::bigint / 4 - 300 THEN 'in_progress' WHEN k <= 600 THEN 'cancelled' ELSE 'completed' END AS status) AS s;
 
-INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id)
-SELECT account_id, id, product_id, id FROM bench_versions;
+INSERT INTO deployment_request_versions (account_id, request_id, product_id, version_id, is_open)
+SELECT v.account_id, v.id, v.product_id, v.id, r.status = 'in_progress' FROM bench_versions AS v JOIN deployment_requests AS r ON r.account_id = v.account_id AND r.id = v.id;
 
 INSERT INTO deployment_request_environments (account_id, request_id, environment_id, requested_at)
 SELECT account_id, id, environments[4], at FROM bench_versions;
