@@ -346,7 +346,11 @@ func TestStartsReadOpenRequests(t *testing.T) {
 	open := created(t, api, "/deployment-requests/", fmt.Sprintf(`{"name":"open","environment_ids":[%q]}`, event.Field(t, "environment_id")))
 	require.Equal(t, http.StatusOK, api.As(t, "admin", http.MethodPost, open+"/versions", fmt.Sprintf(`{"version_id":%q}`, event.Field(t, "version_id"))).Status)
 
-	conn, err := pgx.Connect(t.Context(), api.DSN)
+	config, err := pgx.ParseConfig(api.DSN)
+	require.NoError(t, err)
+	config.RuntimeParams["join_collapse_limit"], config.RuntimeParams["from_collapse_limit"] = "1", "1" // as in the connections of events
+	config.RuntimeParams["enable_hashjoin"], config.RuntimeParams["enable_mergejoin"], config.RuntimeParams["enable_seqscan"] = "off", "off", "off"
+	conn, err := pgx.ConnectConfig(t.Context(), config)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	plans := &planner{Conn: conn, t: t}
