@@ -63,6 +63,47 @@ describe("deployments", suite, () => {
     });
   });
 
+  test("shows beside a status since when it is so, and in the list when deployments started", async () => {
+    const event = { product_name: "timed", version: "1", environment_name: "production", invoke_id: "timed-1" };
+    const { id } = await send({ ...event, status: "started" });
+    const end = new Date(Date.now() + 240_000).toISOString();
+    await send({ ...event, status: "failed", completed_at: end });
+    const told = await send({ ...event, version: "2", invoke_id: "timed-2", status: "completed" });
+    await send({ ...event, version: "3", invoke_id: "timed-3", status: "pending" });
+    const one = await api(`/deployments/${id}`);
+    assert.equal(Date.parse(one.completed_at), Date.parse(end));
+    const timesIn = (place) => place.locator("time").evaluateAll((all) => all.map(({ dateTime }) => dateTime));
+    await visit(browser, server, "/deployments?product=timed", { token: viewer }, async (page) => {
+      await page.getByRole("columnheader", { name: "Started", exact: true }).waitFor();
+      const row = (version) => rows(page).filter({ has: page.getByRole("link", { name: version, exact: true }) });
+      await row("1").waitFor();
+      assert.deepEqual(await timesIn(row("1")), [one.started_at]);
+      await row("2")
+        .getByText(/^ended just now$/)
+        .waitFor();
+      assert.deepEqual(await timesIn(row("2")), [(await api(`/deployments/${told.id}`)).completed_at]);
+      await row("3")
+        .getByText(/^reported just now$/)
+        .waitFor();
+      await assertAccessibleInEveryLook(page, "deployments-timed");
+      await page.goto(`${server.url}/app/deployments/${id}`);
+      const started = page.getByRole("definition").filter({ has: page.locator(`time[datetime="${one.started_at}"]`) });
+      await started.waitFor();
+      assert.equal((await timesIn(page.getByRole("navigation", { name: "Above this page" })))[0], one.completed_at);
+      await page.goto(`${server.url}/app/deployments/${told.id}`);
+      const before = page.getByRole("region", { name: "Before and after" });
+      await before.getByText("failed").waitFor();
+      assert.equal((await timesIn(before))[0], one.completed_at);
+    });
+    await visit(browser, server, "/?q=timed&environment=production", { token: viewer }, async (page) => {
+      await page.getByRole("gridcell").first().click();
+      const history = page.getByRole("dialog").getByRole("listitem").filter({ hasText: "failed" });
+      await history.waitFor();
+      assert.deepEqual(await timesIn(history), [one.completed_at]);
+    });
+    await send({ ...event, version: "3", invoke_id: "timed-3", status: "aborted" });
+  });
+
   test("filters by what the address has, and writes the filters into it", () =>
     visit(browser, server, "/deployments?status=failed", { token }, async (page) => {
       await rows(page).first().getByText("failed").waitFor();

@@ -144,6 +144,43 @@ describe("versions, builds and releases", suite, () => {
       await page.waitForURL(/\/releases$/);
     }));
 
+  test("says which version runs where that of the release does not", async () => {
+    const record = (product_name, version, environment_name) =>
+      callServer(server, server.key, "POST", "/deployment-events/", {
+        product_name,
+        version,
+        environment_name,
+        status: "completed",
+      });
+    await record("rolled-back", "4.7.3", "production");
+    const rolledBack = await record("rolled-back", "4.8.0", "production");
+    await record("rolled-back", "4.7.3", "production");
+    const overtaken = await record("overtaken", "7.28.1", "staging");
+    await record("overtaken", "7.28.2", "production");
+    const { id } = await request("POST", "/releases/", { name: "Overtaken" });
+    for (const { version_id } of [rolledBack, overtaken]) {
+      await request("POST", `/releases/${id}/versions`, { version_id });
+    }
+    await visit(browser, server, `/releases/${id}`, { token: viewer }, async (page) => {
+      const grid = page.getByRole("region", { name: "Progress by product" });
+      await grid.getByRole("columnheader", { name: "production", exact: true }).waitFor();
+      const names = await grid.getByRole("columnheader").allTextContents();
+      const cell = (product, environment) =>
+        grid
+          .getByRole("row")
+          .filter({ has: page.getByRole("rowheader", { name: product }) })
+          .getByRole("cell")
+          .nth(names.indexOf(environment) - 1);
+      await cell("rolled-back", "production").getByText("runs now").waitFor();
+      assert.match(await cell("rolled-back", "production").textContent(), /^✓deployed.*4\.7\.3runs now$/);
+      assert.match(await cell("overtaken", "production").textContent(), /^–not deployed7\.28\.2runs now$/);
+      assert.match(await cell("overtaken", "staging").textContent(), /^✓deployed((?!runs now).)*$/);
+      assert.equal(await cell("rolled-back", "staging").textContent(), "–not yet");
+      await assertAccessibleInEveryLook(page, "release-overtaken");
+    });
+    await request("DELETE", `/releases/${id}`);
+  });
+
   test("moves a release on the board by menu and by dragging", async () => {
     const menu = await request("POST", "/releases/", { name: "By menu" });
     await request("POST", "/releases/", { name: "By dragging" });

@@ -145,7 +145,7 @@ function Neighbour({ label, deployment, absent }: { label: string; deployment: D
             <VersionName>{deployment.version}</VersionName>
           </AppLink>
           <StatusBadge status={deployment.status} isStale={deployment.is_stale} />
-          <Time at={deployment.occurred_at} className="text-sm text-muted" />
+          <Time at={deployment.deployed_at} className="text-sm text-muted" />
         </span>
       ) : (
         <span className="text-muted">{absent}</span>

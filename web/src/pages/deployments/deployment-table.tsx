@@ -14,7 +14,7 @@ const COLUMNS = [
   { title: "Environment", from: "md" },
   { title: "Status", className: "w-32" },
   { title: "By", from: "md" },
-  { title: "When", className: "w-24 sm:w-28" },
+  { title: "Started", className: "w-24 sm:w-36" },
   { title: "Pipeline", from: "sm", hideTitle: true, className: "w-16" },
 ] as const;
 
@@ -75,11 +75,22 @@ function DeploymentRow({ deployment, hideProduct }: { deployment: Deployment; hi
         {who ? <Name cut>{who}</Name> : "–"}
       </Cell>
       <Cell className="text-sm text-muted">
-        <Time at={deployment.occurred_at} />
+        <Start deployment={deployment} />
       </Cell>
       <Cell from="sm">
         {safeURL(deployment.deploy_url) ? <ExternalLink href={deployment.deploy_url}>CI</ExternalLink> : null}
       </Cell>
     </Row>
+  );
+}
+
+/** When it started; of a deployment without a reported start, which time it is. */
+function Start({ deployment: { started_at, completed_at, occurred_at } }: { deployment: Deployment }) {
+  if (started_at) return <Time at={started_at} />;
+  return (
+    <>
+      {completed_at ? "ended " : "reported "}
+      <Time at={completed_at ?? occurred_at} />
+    </>
   );
 }

@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReleaseEnvironmentStatus, RolloutStatus } from "@versioner/client";
+import { useMemo } from "react";
 
+import { environmentStateQuery } from "../../api/environment-state";
 import { progressQuery } from "../../api/releases";
 import { AppLink } from "../../components/app-link";
 import { Badge, type Tone } from "../../components/badge";
@@ -17,9 +19,27 @@ const LABELS: Record<RolloutStatus, { tone: Tone; glyph: string; word: string }>
   not_deployed: { tone: "neutral", glyph: "–", word: "not yet" },
 };
 
-/** The versions of the release by environment: where each has been deployed. */
+/** The versions that run: their identifiers and names, by product and environment. */
+type Running = ReadonlyMap<string, { id: string | null; name: string }>;
+
+const keyOf = ({ product_id, environment_id }: { product_id: string; environment_id: string }) =>
+  `${product_id} ${environment_id}`;
+
+function useRunning(): Running {
+  const { data } = useQuery(environmentStateQuery);
+  return useMemo(() => {
+    const running = new Map<string, { id: string | null; name: string }>();
+    for (const row of data?.rows ?? []) {
+      if (row.version) running.set(keyOf(row), { id: row.version_id, name: row.version });
+    }
+    return running;
+  }, [data]);
+}
+
+/** The versions of the release by environment: where each has been deployed, and what runs where it does not. */
 export function ProgressPanel({ id }: { id: string }) {
   const query = useQuery(progressQuery(id));
+  const running = useRunning();
   return (
     <Panel title="Progress">
       <WhenLoaded query={query} skeletons={4}>
@@ -30,7 +50,7 @@ export function ProgressPanel({ id }: { id: string }) {
             </EmptyState>
           ) : (
             <>
-              <Grid cells={cells} />
+              <Grid cells={cells} running={running} />
               {isCut ? (
                 <p className="border-t border-line px-4 py-2 text-sm text-muted">
                   The grid is cut: it has too many cells.
@@ -68,7 +88,7 @@ function rowsOf(cells: readonly Cell[]): Cell[][] {
   return [...rows.values()].sort((a, b) => a[0]!.product_name.localeCompare(b[0]!.product_name));
 }
 
-function Grid({ cells }: { cells: readonly Cell[] }) {
+function Grid({ cells, running }: { cells: readonly Cell[]; running: Running }) {
   const columns = columnsOf(cells);
   return (
     <div className="overflow-x-auto" tabIndex={0} role="region" aria-label="Progress by product and environment">
@@ -92,7 +112,7 @@ function Grid({ cells }: { cells: readonly Cell[] }) {
         </thead>
         <tbody className="divide-y divide-line">
           {rowsOf(cells).map((row) => (
-            <GridRow key={row[0]!.product_id} row={row} columns={columns} />
+            <GridRow key={row[0]!.product_id} row={row} columns={columns} running={running} />
           ))}
         </tbody>
       </table>
@@ -100,7 +120,7 @@ function Grid({ cells }: { cells: readonly Cell[] }) {
   );
 }
 
-function GridRow({ row, columns }: { row: readonly Cell[]; columns: readonly Cell[] }) {
+function GridRow({ row, columns, running }: { row: readonly Cell[]; columns: readonly Cell[]; running: Running }) {
   const { product_id, product_name, version_id, version } = row[0]!;
   return (
     <tr>
@@ -114,30 +134,56 @@ function GridRow({ row, columns }: { row: readonly Cell[]; columns: readonly Cel
       </th>
       {columns.map(({ environment_id }) => (
         <td key={environment_id} className="px-3 py-2 align-top">
-          <Status cell={row.find((cell) => cell.environment_id === environment_id)} />
+          <Status
+            cell={row.find((cell) => cell.environment_id === environment_id)}
+            running={running.get(keyOf({ product_id, environment_id }))}
+            version={version_id}
+          />
         </td>
       ))}
     </tr>
   );
 }
 
-function Status({ cell }: { cell: Cell | undefined }) {
-  const { tone, glyph, word } = LABELS[cell?.status ?? "not_deployed"];
+interface StatusProps {
+  cell: Cell | undefined;
+  /** The version that runs there; undefined if none is known. */
+  running: { id: string | null; name: string } | undefined;
+  /** The version of the release. */
+  version: string;
+}
+
+/** The status, and which other version runs there: one that replaced the version, or that runs in place of it. */
+function Status({ cell, running, version }: StatusProps) {
+  const status = cell?.status ?? "not_deployed";
+  const other = running && running.id !== version ? running.name : null;
+  const { tone, glyph, word } = LABELS[status];
   const badge = (
-    <Badge tone={tone} glyph={glyph}>
-      {word}
+    <Badge tone={other && status === "success" ? "neutral" : tone} glyph={glyph}>
+      {other && status === "not_deployed" ? "not deployed" : word}
     </Badge>
   );
-  if (!cell?.deployment_id) return <span className="inline-flex min-h-6 items-center">{badge}</span>;
   return (
     <>
-      <AppLink
-        to={`/deployments/${cell.deployment_id}`}
-        className="inline-flex min-h-6 items-center rounded hover:underline"
-      >
-        {badge}
-      </AppLink>
-      <Time at={cell.deployed_at} className="block text-xs text-muted" />
+      {cell?.deployment_id ? (
+        <>
+          <AppLink
+            to={`/deployments/${cell.deployment_id}`}
+            className="inline-flex min-h-6 items-center rounded hover:underline"
+          >
+            {badge}
+          </AppLink>
+          <Time at={cell.deployed_at} className="block text-xs text-muted" />
+        </>
+      ) : (
+        <span className="inline-flex min-h-6 items-center">{badge}</span>
+      )}
+      {other ? (
+        <span className="flex max-w-48 gap-1 text-xs whitespace-nowrap text-muted">
+          <VersionName cut>{other}</VersionName>
+          runs now
+        </span>
+      ) : null}
     </>
   );
 }
