@@ -68,7 +68,7 @@ describe("deployments", suite, () => {
     const { id } = await send({ ...event, status: "started" });
     const end = new Date(Date.now() + 240_000).toISOString();
     await send({ ...event, status: "failed", completed_at: end });
-    const told = await send({ ...event, version: "2", invoke_id: "timed-2", status: "completed" });
+    const ended = await send({ ...event, version: "2", invoke_id: "timed-2", status: "completed" });
     await send({ ...event, version: "3", invoke_id: "timed-3", status: "pending" });
     const one = await api(`/deployments/${id}`);
     assert.equal(Date.parse(one.completed_at), Date.parse(end));
@@ -81,7 +81,7 @@ describe("deployments", suite, () => {
       await row("2")
         .getByText(/^ended just now$/)
         .waitFor();
-      assert.deepEqual(await timesIn(row("2")), [(await api(`/deployments/${told.id}`)).completed_at]);
+      assert.deepEqual(await timesIn(row("2")), [(await api(`/deployments/${ended.id}`)).completed_at]);
       await row("3")
         .getByText(/^reported just now$/)
         .waitFor();
@@ -90,7 +90,7 @@ describe("deployments", suite, () => {
       const started = page.getByRole("definition").filter({ has: page.locator(`time[datetime="${one.started_at}"]`) });
       await started.waitFor();
       assert.equal((await timesIn(page.getByRole("navigation", { name: "Above this page" })))[0], one.completed_at);
-      await page.goto(`${server.url}/app/deployments/${told.id}`);
+      await page.goto(`${server.url}/app/deployments/${ended.id}`);
       const before = page.getByRole("region", { name: "Before and after" });
       await before.getByText("failed").waitFor();
       assert.equal((await timesIn(before))[0], one.completed_at);

@@ -57,9 +57,7 @@ describe("preflight", suite, () => {
       await page.waitForTimeout(1_200); // an account's first rule binds within a second
       await box.getByRole("button", { name: "Ask again" }).click();
       await box.getByText("⊘no").waitFor();
-      await box
-        .getByText("Waiting alone will not clear this: an approval is needed. Once it has the approvals")
-        .waitFor();
+      await box.getByText("Waiting alone will not clear this. Once it has the approvals").waitFor();
       await box.getByRole("link", { name: "Asked freeze" }).first().waitFor();
       await box.getByText("Peak season").waitFor();
       await box.getByText("QA, by").waitFor();
@@ -83,7 +81,7 @@ describe("preflight", suite, () => {
       await page.waitForFunction(() => document.querySelector("dialog[open] input")?.value === "1");
       await panel.getByRole("button", { name: "May I deploy 1 to asked-live?" }).waitFor();
       await panel.getByRole("button", { name: "Ask", exact: true }).click();
-      await panel.getByText("1 to asked-live: rules block it now.").waitFor();
+      await panel.getByText(/^1 to asked-live: blocked now by a freeze until [^;]+\.$/).waitFor();
       await panel.getByText("It may be deployed from").waitFor();
       await panel.getByText("permits it").waitFor();
       await keepPicture(page, "preflight-cell");
@@ -99,6 +97,55 @@ describe("preflight", suite, () => {
       await assertAccessibleInEveryLook(page, "preflight-grant");
     });
     for (const id of rules) await call("DELETE", `/deployment-rules/${id}`);
+  });
+
+  test("names each kind of obstacle in its first sentence, and a missing approval of the version once", async () => {
+    const event = { product_name: "hindered", environment_name: "hindered-live" };
+    const first = await call(
+      "POST",
+      "/deployment-events/",
+      { ...event, version: "1", status: "completed" },
+      server.key,
+    );
+    await call("POST", "/deployment-events/", { ...event, version: "2", status: "started" }, server.key);
+    const until = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 16);
+    const freeze = { name: "freeze", effect: "deny", start: "2026-01-01T00:00", end: until, reason: null };
+    const approval = {
+      rule_type: "version_approval_required",
+      version_approval_required: { required_approvals: ["qa"] },
+    };
+    const rules = [];
+    for (const body of [
+      { name: "Hindered freeze", rule_type: "schedule", schedule: { timezone: "UTC", windows: [freeze] } },
+      { name: "Hindered QA", ...approval },
+      { name: "Hindered QA again", ...approval },
+      { name: "Hindered flow", rule_type: "flow", flow: { prerequisites: ["no such place"] } },
+      { name: "Hindered slots", rule_type: "concurrency", concurrency: { max_in_progress: 1 } },
+    ]) {
+      const scope = { products: ["hindered"], environments: ["hindered-live"] };
+      rules.push((await call("POST", "/deployment-rules/", { ...body, scope })).id);
+    }
+    await visit(browser, server, `/versions/${first.version_id}`, { token: viewer }, async (page) => {
+      await page.waitForTimeout(1_200); // an account's first rule binds within a second
+      const box = page.locator("section").filter({ has: page.getByRole("heading", { name: "May I deploy it?" }) });
+      await box.getByLabel("Environment").fill("hindered-live");
+      await box.getByRole("button", { name: "Ask" }).click();
+      const headline = box.getByText(/^1 to hindered-live: blocked now by /);
+      const text = await headline.textContent();
+      for (const kind of [
+        /a freeze until [^;]*20\d\d/,
+        /a missing approval/,
+        /other environments that come first/,
+        /another deployment in progress/,
+      ]) {
+        assert.equal(text.split(kind).length, 2, `${text} has ${kind} once`);
+      }
+      assert.equal(await box.getByText("QA, by").count(), 1);
+      await box.getByText("Waiting alone will not clear this.").waitFor();
+      await assertAccessibleInEveryLook(page, "preflight-obstacles");
+    });
+    for (const id of rules) await call("DELETE", `/deployment-rules/${id}`);
+    await call("POST", "/deployment-events/", { ...event, version: "2", status: "completed" }, server.key);
   });
 
   test("asks about the version that would be promoted next, and names it and the environment", async () => {

@@ -443,6 +443,11 @@ describe("deployment requests", suite, () => {
       await box.getByLabel("Environment").fill("request-prod");
       await box.getByRole("button", { name: "Ask" }).click();
       await box.getByText("⊘no").waitFor();
+      await box.getByRole("link", { name: 'Deployment request "Linked"' }).click();
+      await page.waitForURL(new RegExp(`/deployment-requests/${id}$`));
+      await page.goBack();
+      await box.getByLabel("Environment").fill("request-prod");
+      await box.getByRole("button", { name: "Ask" }).click();
       await box.getByRole("link", { name: "this deployment request" }).click();
       await page.waitForURL(new RegExp(`/deployment-requests/${id}$`));
     });

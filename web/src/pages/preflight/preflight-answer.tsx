@@ -7,12 +7,14 @@ import { Name } from "../../components/name";
 import { Time } from "../../components/time";
 import { absoluteTime } from "../../lib/time";
 import { APPROVAL_TYPES, CODES } from "../governance/texts";
+import { distinctApprovals, obstaclesText, requestOf } from "./obstacles";
 
 const LINK = "rounded text-accent underline";
 
 /** What the deployment rules say about a deployment: the subject, a version and an environment as the user named them. */
 export function PreflightAnswer({ subject, answer }: { subject: string; answer: Preflight }) {
-  const { would_allow: isAllowed, violations, reports, missing_approvals: missing, warnings } = answer;
+  const { would_allow: isAllowed, violations, reports, warnings } = answer;
+  const missing = distinctApprovals(answer);
   return (
     <section aria-label="Answer" className="flex flex-col gap-3">
       <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
@@ -27,7 +29,7 @@ export function PreflightAnswer({ subject, answer }: { subject: string; answer: 
         )}
         <span className="min-w-0">
           <Name className="font-medium">{subject}</Name>
-          {isAllowed ? ": it may be deployed now." : ": rules block it now."}
+          {isAllowed ? ": it may be deployed now." : `: blocked now by ${obstaclesText(answer)}.`}
         </span>
         <span className="text-sm text-muted">
           asked <Time at={answer.evaluated_at} />
@@ -89,7 +91,7 @@ const at = (time: string) => (
 /** From when on it may be deployed, and until when. */
 function When({ answer }: { answer: Preflight }) {
   const { would_allow: isAllowed, next_allowed_at: next, certain, binding_rule: rule } = answer;
-  const { earliest_after_approvals: afterwards, next_block_at: until, missing_approvals: missing } = answer;
+  const { earliest_after_approvals: afterwards, next_block_at: until } = answer;
   const isWaiting = !isAllowed && next !== null;
   return (
     <>
@@ -109,9 +111,7 @@ function When({ answer }: { answer: Preflight }) {
       ) : null}
       {!isAllowed && next === null ? (
         <p>
-          {missing.length > 0
-            ? "Waiting alone will not clear this: an approval is needed."
-            : "Waiting alone will not clear this."}
+          Waiting alone will not clear this.
           {afterwards ? <> Once it has the approvals, it may be deployed from {at(afterwards)}.</> : null}
         </p>
       ) : null}
@@ -131,6 +131,26 @@ function RuleName({ id, name }: { id: string | null; name: string }) {
   );
 }
 
+/** The rule, with the deployment request that it waits for; or the request that blocks by itself. */
+function FindingName({ finding }: { finding: PreflightViolation }) {
+  const { rule_id: rule, rule_name: name } = finding;
+  const request = requestOf(finding);
+  if (request === null) return <RuleName id={rule} name={name} />;
+  const to = `/deployment-requests/${request}`;
+  return rule === null ? (
+    <AppLink to={to} className={LINK}>
+      <Name>{name}</Name>
+    </AppLink>
+  ) : (
+    <>
+      <RuleName id={rule} name={name} />
+      <AppLink to={to} className={LINK}>
+        Its deployment request
+      </AppLink>
+    </>
+  );
+}
+
 function Findings({ title, findings }: { title: string; findings: readonly PreflightViolation[] }) {
   if (findings.length === 0) return null;
   return (
@@ -139,7 +159,7 @@ function Findings({ title, findings }: { title: string; findings: readonly Prefl
         {findings.map((finding) => (
           <li key={`${finding.rule_id} ${finding.code} ${finding.message}`} className="text-sm">
             <span className="flex flex-wrap gap-x-3">
-              <RuleName id={finding.rule_id} name={finding.rule_name} />
+              <FindingName finding={finding} />
               <span className="text-muted">{CODES[finding.code]}</span>
               {finding.clears_at ? (
                 <span className="text-muted">
