@@ -113,8 +113,16 @@ func TestPositionsOfAddedSteps(t *testing.T) {
 		phase, position string
 		want            float64
 	}{
-		{"pre", "", 0}, {"pre", `,"position":1000`, 1000}, {"post", "", 0}, {"post", "", 1}, {"post", `,"position":998`, 998}, {"post", "", 999},
-		{"post", "", 1000}, {"post", "", 1000}, {"pre", "", 1000}, {"pre", `,"position":3`, 3},
+		{"pre", "", 0},
+		{"pre", `,"position":1000`, 1000},
+		{"post", "", 0},
+		{"post", "", 1},
+		{"post", `,"position":998`, 998},
+		{"post", "", 999},
+		{"post", "", 1000},
+		{"post", "", 1000},
+		{"pre", "", 1000},
+		{"pre", `,"position":3`, 3},
 	} {
 		answer := r.require(t, http.StatusOK, "product", "/steps", fmt.Sprintf(`{"phase":%q,"title":"s"%s}`, step.phase, step.position))
 		require.InDelta(t, step.want, answer.Field(t, "position"), 0, "%v", step)
