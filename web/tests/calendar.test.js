@@ -131,6 +131,13 @@ describe("calendar", suite, () => {
       const line = entry.locator("span").first();
       assert.ok(await line.evaluate((one) => one.scrollWidth > one.clientWidth), "a long name is cut");
       await assertAccessibleInEveryLook(page, "calendar-next");
+      await page.getByRole("button", { name: "Week" }).click();
+      await page.locator("[role=gridcell]").nth(7).waitFor({ state: "detached" });
+      assert.ok(
+        await line.evaluate((one) => one.scrollWidth <= one.clientWidth),
+        "a week has room for the name and time",
+      );
+      await page.getByRole("button", { name: "Month" }).click();
       await entry.click();
       await page.waitForURL(new RegExp(`/rules/${rules[0].id}$`));
       await page.goBack();
@@ -143,9 +150,86 @@ describe("calendar", suite, () => {
       await page.getByText(/^Next: Next rule closes a window, in 1[12] h, reserve-live/).waitFor();
       await call("PATCH", `/deployment-rules/${rules[0].id}`, { mode: "disabled" });
       await page.reload();
-      await page.getByText("Next: no rule blocks deployments within a year.").waitFor();
+      await page.getByText("Next: no rule begins to block deployments within a year.").waitFor();
     });
     for (const { id } of rules) await call("DELETE", `/deployment-rules/${id}`);
+  });
+
+  test("names what blocks now, and the end of allowed times as a whole", async () => {
+    const HOUR = 3_600_000;
+    const start = Math.floor(Date.now() / HOUR) * HOUR;
+    const at = (hours) => new Date(start + hours * HOUR).toISOString();
+    const scope = { products: [], environments: ["live"], environment_types: [] };
+    const item = (effect, from, until, more) => ({
+      rule_id: "01a2092a-5c1e-7d41-8f0a-3b6c9e2d7f15",
+      rule_name: "A rule",
+      mode: "enabled",
+      effect,
+      window_name: `${effect} ${from}`,
+      reason: null,
+      starts_at: at(from),
+      ends_at: at(until),
+      scope,
+      ...more,
+    });
+    const other = { rule_id: "01a2092a-5c1e-7d41-8f0a-3b6c9e2d7f16", rule_name: "Another" };
+    const none = "Next: no rule begins to block deployments within a year.";
+    const many = "Next: there are too many windows to tell. Filter by product or environment.";
+    const time = String.raw`[A-Z][a-z]+ \d+, \d{4}, \d+:\d\d\s[AP]M`;
+    const cases = [
+      { items: [], shown: [none] },
+      { items: [], truncated: true, shown: [many] },
+      { items: [item("deny", -5, 30)], shown: [RegExp(`^Now: A rule blocks until ${time}, live \\(deny -5, `)] },
+      { items: [item("deny", -5, 30, { mode: "report_only" })], shown: [none] },
+      {
+        items: [item("deny", -5, 30), item("deny", -4, 50, other), item("deny", 60, 70)],
+        shown: [/^Now: Another blocks until /, /^Next: A rule, in 2 d, live \(deny 60, /],
+      },
+      { items: [item("allow", -9, -5)], shown: [/^Now: A rule blocks until at least .*\(outside of its windows\)$/] },
+      {
+        items: [item("allow", 30, 40)],
+        shown: [
+          /^Now: A rule blocks until (?!at least).*\(outside/,
+          /^Next: A rule closes a window, in 1 d, live \(allow 30, /,
+        ],
+      },
+      {
+        items: [item("allow", -9, 30), item("allow", 24, 54), item("allow", 25, 26), item("allow", 54, 78)],
+        shown: [/^Next: A rule closes a window, in 3 d, live \(allow 54, /],
+      },
+      { items: [item("allow", -9, 9_000)], shown: [none] },
+      {
+        items: [item("allow", -9, 50), item("deny", 40, 50), item("deny", 45, 49)],
+        shown: [/^Next: A rule, in 1 d, /],
+      },
+      { items: [item("allow", -9, 50), item("allow", 40, 60)], truncated: true, shown: [many] },
+      {
+        items: [item("deny", -5, 50), item("deny", 40, 60)],
+        truncated: true,
+        shown: [/^Now: A rule blocks until at least /],
+      },
+    ];
+    await visit(browser, server, "/calendar", { token: viewer, timezoneId: "UTC" }, async (page) => {
+      let answer;
+      await page.route(
+        (url) => url.pathname === "/deployment-calendar/",
+        (route) => route.fulfill({ json: answer }),
+      );
+      for (const [number, { items, truncated = false, shown }] of cases.entries()) {
+        answer = { items, truncated };
+        await page.reload();
+        for (const text of shown) await page.locator("p").filter({ hasText: text }).waitFor();
+        assert.equal(
+          await page
+            .locator("p")
+            .filter({ hasText: /^(Now|Next): / })
+            .count(),
+          shown.length,
+          `case ${number}`,
+        );
+        if (shown.length === 2) await assertAccessibleInEveryLook(page, `calendar-now-${number}`);
+      }
+    });
   });
 
   test("filters by product in the address, and is a list on phones", () =>

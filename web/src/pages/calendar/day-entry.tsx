@@ -6,11 +6,20 @@ import { cx } from "../../lib/cx";
 import { EFFECTS, scopeText } from "../rules/rule-texts";
 import { partText } from "./days";
 
-/** A window in a day, which leads to its rule: a glyph and words, so that it needs no colour. What is cut is in the tooltip. */
-export function DayEntry({ item, day, isInGrid = false }: { item: CalendarItem; day: Date; isInGrid?: boolean }) {
+interface DayEntryProps {
+  item: CalendarItem;
+  day: Date;
+  isInGrid?: boolean;
+  /** Whether it has a line for its name and time, as in a month. What is cut is in the tooltip. */
+  isCut?: boolean;
+}
+
+/** A window in a day, which leads to its rule: a glyph and words, so that it needs no colour. */
+export function DayEntry({ item, day, isInGrid = false, isCut = false }: DayEntryProps) {
   const { glyph, word } = EFFECTS[item.effect];
   const isReport = item.mode === "report_only";
   const part = partText(item, day);
+  const line = cx("block", isCut ? "truncate" : "break-words");
   return (
     <li className="min-w-0">
       <AppLink
@@ -25,12 +34,12 @@ export function DayEntry({ item, day, isInGrid = false }: { item: CalendarItem; 
           !isReport && (item.effect === "deny" ? "bg-bad-soft text-bad" : "bg-good-soft text-good"),
         )}
       >
-        <span className="block truncate">
+        <span className={line}>
           <span aria-hidden="true">{isReport ? `! ${glyph} ` : `${glyph} `}</span>
           <span className="sr-only">{isReport ? `${word}, only reported: ` : `${word}: `}</span>
           <Name className="font-medium">{item.window_name}</Name> <span>{part}</span>
         </span>
-        <Name className="block truncate">{placeText(item.scope)}</Name>
+        <Name className={line}>{placeText(item.scope)}</Name>
       </AppLink>
     </li>
   );

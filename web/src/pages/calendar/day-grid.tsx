@@ -109,7 +109,7 @@ function DayCell({ view, day, items, today, isActive, isOutside, onOpen }: DayCe
       {shown.length > 0 ? (
         <ul className="flex min-w-0 flex-col gap-0.5">
           {shown.map((item) => (
-            <DayEntry key={itemKey(item)} item={item} day={day} isInGrid />
+            <DayEntry key={itemKey(item)} item={item} day={day} isInGrid isCut={view === "month"} />
           ))}
         </ul>
       ) : null}

@@ -65,6 +65,9 @@ export function titleOf(view: View, day: Date): string {
 export const rangeText = ({ starts_at, ends_at }: CalendarItem) =>
   RANGE.formatRange(new Date(starts_at), new Date(ends_at));
 
+/** A time with its date. */
+export const momentText = (time: number) => RANGE.format(new Date(time));
+
 /** Which part of the day the item covers: `18:00 –`, `– 06:00`, `10:00 – 12:00`; `all day`. */
 export function partText({ starts_at, ends_at }: CalendarItem, day: Date): string {
   const [start, end] = [new Date(starts_at), new Date(ends_at)];
