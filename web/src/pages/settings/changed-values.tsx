@@ -76,17 +76,20 @@ function Lines({ as: Element, lines, others }: LinesProps) {
     <div className="min-w-0">
       {others ? <p className="text-xs text-muted">{isRemoved ? "Before" : "After"}</p> : null}
       <Element className="block border-l-2 border-line pl-2 no-underline">
-        {shown.map((line, index) => (
-          <bdi
-            key={index}
-            className={cx(
-              "block break-words whitespace-pre-wrap",
-              others && !others.includes(line) && (isRemoved ? "bg-bad-soft" : "bg-good-soft"),
-            )}
-          >
-            {line}
-          </bdi>
-        ))}
+        {shown.map((line, index) => {
+          const isMarked = others !== null && !others.includes(line);
+          return (
+            <span key={index} className={cx("flex gap-1", isMarked && (isRemoved ? "bg-bad-soft" : "bg-good-soft"))}>
+              {others ? (
+                <span aria-hidden="true" className="w-3 shrink-0 select-none">
+                  {isMarked ? (isRemoved ? "−" : "+") : ""}
+                </span>
+              ) : null}
+              {isMarked ? <span className="sr-only">{isRemoved ? "removed: " : "added: "}</span> : null}
+              <bdi className="min-w-0 break-words whitespace-pre-wrap">{line}</bdi>
+            </span>
+          );
+        })}
       </Element>
       {shown.length < lines.length ? (
         <button
