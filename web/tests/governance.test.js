@@ -115,10 +115,12 @@ describe("governance", suite, () => {
 
   test("lists what rules have blocked, and filters it in the address", async () => {
     await newVersion("blocked-1");
+    await newVersion("reported-1");
     const window = { name: "freeze", effect: "deny", start: "2020-01-01T00:00", end: "2020-01-02T00:00" };
     const { id } = await call("POST", "/deployment-rules/", {
       name: `Freeze ${hostile}`,
       rule_type: "schedule",
+      mode: "report_only",
       scope: { products: ["governed"], environments: ["govern-test"] },
       schedule: { timezone: "UTC", windows: [{ ...window, rrule: "FREQ=DAILY", reason: "Peak season" }] },
     });
@@ -128,6 +130,8 @@ describe("governance", suite, () => {
       environment_name: "govern-test",
       status: "started",
     };
+    await call("POST", "/deployment-events/", { ...event, version: "reported-1" }, server.key);
+    await call("PATCH", `/deployment-rules/${id}`, { mode: "enabled" });
     const answer = await fetch(`${server.url}/deployment-events/`, {
       method: "POST",
       headers: { Authorization: `Bearer ${server.key}`, "Content-Type": "application/json" },
@@ -138,6 +142,7 @@ describe("governance", suite, () => {
     await visit(browser, server, "/violations", { token: viewer }, async (page) => {
       const violation = row(page, "Freeze <i onmouseover").first();
       await violation.getByText("⊘blocked").waitFor();
+      await row(page, "governed reported-1").getByText("!reported only", { exact: true }).waitFor();
       await assertAccessibleInEveryLook(page, "violations");
       await page.getByLabel("Rule").selectOption(id);
       await page.getByLabel("Consequence").selectOption("blocked");

@@ -171,6 +171,14 @@ describe("preflight", suite, () => {
       await page.getByRole("button", { name: "May I deploy 1.1 to production?" }).click();
       await assertAccessibleInEveryLook(page, "preflight-promotion");
     });
+    for (const version of ["1.1", "1.2"]) {
+      await record(version, "production");
+      await visit(browser, server, "/?q=promoted&environment=production", { token: viewer }, async (page) => {
+        await page.getByRole("gridcell").filter({ hasText: version }).click();
+        const title = "May I deploy to production?";
+        await page.getByRole("dialog").getByRole("button", { name: title, exact: true }).waitFor();
+      });
+    }
   });
 
   test("shows the settings of governance to administrators, who change them", async () => {

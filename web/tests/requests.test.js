@@ -620,6 +620,15 @@ describe("deployment requests", suite, () => {
       await row(page, "Security, and perhaps QA").getByText("Security, QA (optional)").waitFor();
       await row(page, "Approved, and perhaps QA").getByText("QA (optional)").waitFor();
       assert.equal(await row(page, /Waits for (security|code)/).count(), 0);
+      const shown = (await page.getByRole("listitem").allInnerTexts()).join("\n");
+      const places = ["Approved, and perhaps QA", "Security, and perhaps QA", "Waits for QA"].map((one) =>
+        shown.indexOf(one),
+      );
+      assert.deepEqual(
+        places.toSorted((a, b) => a - b),
+        places,
+        "the newest is first, whatever its status",
+      );
       await assertAccessibleInEveryLook(page, "requests-waiting");
     });
     await visit(browser, server, "/deployment-requests?waiting=me", { token: developer }, async (page) => {

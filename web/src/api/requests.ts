@@ -57,7 +57,7 @@ export const waitsFor = (
 ) => [...open_approvals, ...open_optional_approvals].some((type) => types.includes(type));
 
 /**
- * The requests with an open approval of one of the types: all of them as one page, since the server has no such filter. An account has at
+ * The requests with an open approval of one of the types, newest first: all of them as one page, since the server has no such filter. An account has at
  * most 1,000 open requests.
  */
 export const waitingRequestsQuery = (q: string | undefined, types: readonly ApprovalType[]) =>
@@ -69,7 +69,8 @@ export const waitingRequestsQuery = (q: string | undefined, types: readonly Appr
         if (waitsFor(request, types)) found.set(request.id, request);
       }
     }
-    return { items: [...found.values()], next_cursor: null };
+    const items = [...found.values()].sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at));
+    return { items, next_cursor: null };
   });
 
 export const requestQuery = (id: string) =>

@@ -59,7 +59,7 @@ interface Look {
 
 export const ACTIONS: Readonly<Record<ViolationAction, Look>> = {
   blocked: { tone: "bad", glyph: "⊘", word: "blocked" },
-  reported: { tone: "warn", glyph: "!", word: "would be blocked if the rule were enabled" },
+  reported: { tone: "warn", glyph: "!", word: "reported only" },
   overridden: { tone: "warn", glyph: "⚡", word: "overridden" },
   skipped: { tone: "warn", glyph: "»", word: "skipped" },
   observed: { tone: "neutral", glyph: "·", word: "observed afterwards" },
