@@ -174,7 +174,7 @@ describe("calendar", suite, () => {
     });
     const other = { rule_id: "01a2092a-5c1e-7d41-8f0a-3b6c9e2d7f16", rule_name: "Another" };
     const none = "Next: no rule begins to block deployments within a year.";
-    const many = "Next: there are too many windows to tell. Filter by product or environment.";
+    const many = "Next: there are too many windows. Filter by product or environment.";
     const time = String.raw`[A-Z][a-z]+ \d+, \d{4}, \d+:\d\d\s[AP]M`;
     const cases = [
       { items: [], shown: [none] },

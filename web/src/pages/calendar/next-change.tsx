@@ -79,7 +79,7 @@ export function NextChange({ product, environment }: { product: string | undefin
     return (
       <p className="min-h-6 text-muted">
         {truncated
-          ? "Next: there are too many windows to tell. Filter by product or environment."
+          ? "Next: there are too many windows. Filter by product or environment."
           : "Next: no rule begins to block deployments within a year."}
       </p>
     );
