@@ -55,6 +55,43 @@ describe("shell", suite, () => {
       }
     }));
 
+  test("finds the name itself among many that contain it, and versions of products by words, once typing pauses", async () => {
+    const call = (method, path, body, key = token) => callServer(server, key, method, path, body);
+    const names = [...Array.from({ length: 9 }, (_, number) => `a${number} gateway`), "api gateway", "gateway"];
+    await call("POST", "/version-events/", { product_name: "api gateway", version: "1.2-palette" }, server.key);
+    for (const name of names.filter((one) => one !== "api gateway")) await call("POST", "/products/", { name });
+    await visit(browser, server, "/", { token }, async (page) => {
+      await page.getByRole("grid").waitFor();
+      await page.keyboard.press("Control+k");
+      const palette = page.getByRole("dialog", { name: "Search" });
+      const input = palette.getByRole("combobox");
+      for (const [text, name] of [
+        ["gateway", /^gateway\s*Product$/],
+        ["api gateway 1.2", /^api gateway 1\.2-palette\s*Version$/],
+        ["1.2 of api gateway", /^api gateway 1\.2-palette\s*Version$/],
+      ]) {
+        await input.fill(text);
+        await palette.getByRole("option", { name }).waitFor();
+      }
+      await page.clock.install();
+      await page.clock.pauseAt(await page.evaluate(() => Date.now() + 10_000)); // from here on, time passes by steps only
+      const asked = [];
+      page.on("request", (request) => {
+        const url = new URL(request.url());
+        if (url.pathname === "/environments/") asked.push(url.searchParams.get("q"));
+      });
+      for (const text of ["sta", "stag", "stagin"]) {
+        await input.fill(text);
+        await page.clock.runFor(60);
+      }
+      await page.clock.resume();
+      await palette.getByRole("option", { name: /^staging.*Environment$/ }).waitFor();
+      assert.deepEqual(asked, ["stagin"]);
+    });
+    const { items } = await call("GET", "/products/?q=gateway&limit=200");
+    for (const { id, name } of items) if (names.includes(name)) await call("DELETE", `/products/${id}`);
+  });
+
   test("names each entry of the navigation once, groups included", () =>
     visit(browser, server, "/", { token }, async (page) => {
       const entries = page.getByRole("navigation", { name: "Pages" });

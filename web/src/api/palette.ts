@@ -13,21 +13,34 @@ import { MAX_PAGE_SIZE } from "./lists";
 
 const LIMIT = 8;
 
+/** Milliseconds without a key until the server is asked. */
+const PAUSE = 150;
+
 /** More words are not the name of a product and a version. */
 const MAX_WORDS = 4;
 
 /** How many products the words may name. */
 const MAX_PRODUCTS = 3;
 
-/** The versions that begin with one of the words, of products that have all others in their name: `gift-cards 0.2.6`, in any order. */
+/**
+ * The versions that begin with one of the words, of products that have all others in their name: `gift-cards 0.2.6` or `0.2.6 of gift-cards`,
+ * in any order.
+ */
 async function versionsByWords(text: string, signal: AbortSignal): Promise<Version[]> {
-  const words = text.toLowerCase().split(/\s+/);
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word, at, all) => word !== "of" || at === 0 || at === all.length - 1);
   if (words.length < 2 || words.length > MAX_WORDS) return [];
   const found = await Promise.all(
     words.map(async (prefix, index) => {
       const others = words.filter((_, at) => at !== index);
       const [longest = ""] = others.toSorted((a, b) => b.length - a.length);
-      const products = await listProducts({ client, signal, query: { q: longest, sort: "name", limit: LIMIT } });
+      const products = await listProducts({
+        client,
+        signal,
+        query: { q: longest, sort: "name", limit: MAX_PAGE_SIZE },
+      });
       const named = products.items
         .filter(({ name }) => others.every((word) => name.toLowerCase().includes(word)))
         .sort((a, b) => a.name.length - b.name.length); // the name itself before longer ones
@@ -42,6 +55,13 @@ async function versionsByWords(text: string, signal: AbortSignal): Promise<Versi
   return found.flat();
 }
 
+/** The first objects with a part of a name: what has the name itself, what begins with it, and the others in their order. */
+function best<T extends { name: string }>(items: readonly T[], text: string): T[] {
+  const part = text.toLowerCase();
+  const rank = ({ name }: T) => (name.toLowerCase() === part ? 0 : name.toLowerCase().startsWith(part) ? 1 : 2);
+  return items.toSorted((a, b) => rank(a) - rank(b)).slice(0, LIMIT);
+}
+
 /** What the palette finds by a part of a name. */
 export const paletteQuery = (text: string) =>
   queryOptions({
@@ -49,29 +69,31 @@ export const paletteQuery = (text: string) =>
     enabled: text !== "",
     staleTime: 30_000,
     queryFn: async ({ signal }) => {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      signal.throwIfAborted(); // for the text has changed
       const [products, environments, releases, versions, ofProducts, rules] = await Promise.all([
-        listProducts({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
-        listEnvironments({ client, signal, query: { q: text, sort: "name", limit: LIMIT } }),
-        listReleases({ client, signal, query: { q: text, limit: LIMIT } }),
+        listProducts({ client, signal, query: { q: text, sort: "name", limit: MAX_PAGE_SIZE } }),
+        listEnvironments({ client, signal, query: { q: text, sort: "name", limit: MAX_PAGE_SIZE } }),
+        listReleases({ client, signal, query: { q: text, limit: MAX_PAGE_SIZE } }),
         listVersions({ client, signal, query: { q: text, limit: LIMIT } }),
         versionsByWords(text, signal),
         listDeploymentRules({ client, signal, query: { limit: MAX_PAGE_SIZE } }), // all: there are at most 100
       ]);
       const named = rules.items.filter(({ name }) => name.toLowerCase().includes(text.toLowerCase()));
       return [
-        ...products.items.map(({ id, name }) => ({
+        ...best(products.items, text).map(({ id, name }) => ({
           id,
           kind: "Product",
           text: name,
           to: `/products/${id}`,
         })),
-        ...environments.items.map(({ id, name }) => ({
+        ...best(environments.items, text).map(({ id, name }) => ({
           id,
           kind: "Environment",
           text: name,
           to: `/environments/${id}`,
         })),
-        ...releases.items.map(({ id, name }) => ({
+        ...best(releases.items, text).map(({ id, name }) => ({
           id,
           kind: "Release",
           text: name,
@@ -85,7 +107,7 @@ export const paletteQuery = (text: string) =>
             to: `/versions/${id}`,
           }),
         ),
-        ...named.slice(0, LIMIT).map(({ id, name }) => ({ id, kind: "Rule", text: name, to: `/rules/${id}` })),
+        ...best(named, text).map(({ id, name }) => ({ id, kind: "Rule", text: name, to: `/rules/${id}` })),
       ];
     },
   });
