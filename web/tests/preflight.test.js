@@ -148,6 +148,34 @@ describe("preflight", suite, () => {
     await call("POST", "/deployment-events/", { ...event, version: "2", status: "completed" }, server.key);
   });
 
+  test("shows what has just happened as such, between two ticks of the times of the page", async () => {
+    const event = { product_name: "ticked", version: "1", environment_name: "asked-live", status: "completed" };
+    const ticked = await call("POST", "/deployment-events/", event, server.key);
+    const { id } = await call("POST", "/deployment-rules/", {
+      name: "Between ticks",
+      scope: { products: ["ticked"] },
+      rule_type: "version_approval_required",
+      version_approval_required: { required_approvals: ["qa"] },
+    });
+    await visit(browser, server, "/start", { token: admin }, async (page) => {
+      await page.addInitScript(() => {
+        const { setInterval } = window;
+        window.setInterval = (run, time, ...rest) => (time === 15_000 ? 0 : setInterval(run, time, ...rest)); // no tick
+      });
+      await page.goto(`${server.url}/app/versions/${ticked.version_id}`);
+      const box = page.locator("section").filter({ has: page.getByRole("heading", { name: "May I deploy it?" }) });
+      await box.getByLabel("Environment").fill("asked-live");
+      await page.waitForTimeout(11_000); // up to 10 s ahead are "just now"
+      await box.getByRole("button", { name: "Ask" }).click();
+      await box.getByText("asked just now").waitFor();
+      await box.getByText("Once it has the approvals, it may be deployed now.").waitFor();
+      await page.getByRole("button", { name: "Approve", exact: true }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Approve" }).click();
+      await page.getByRole("list", { name: "Approvals" }).getByText("just now").waitFor();
+    });
+    await call("DELETE", `/deployment-rules/${id}`);
+  });
+
   test("asks about the version that would be promoted next, and names it and the environment", async () => {
     const event = { product_name: "promoted", status: "completed" };
     const record = (version, environment_name) =>

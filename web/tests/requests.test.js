@@ -55,6 +55,53 @@ describe("deployment requests", suite, () => {
     await dialog(page).waitFor({ state: "detached" });
   };
 
+  test("says before and after an activation that its user cannot approve the request", async () => {
+    const id = await newRequest("Of another user", { isDraft: true });
+    await call("POST", `/deployment-requests/${id}/versions`, { version_id: version }, developer);
+    const sentence = /Who activates it cannot approve it/;
+    await visit(browser, server, `/deployment-requests/${id}`, { token: manager }, async (page) => {
+      await call("PATCH", "/governance-settings", { requester_may_approve: true });
+      try {
+        await page.reload();
+        await page.getByText("Approvals can be given once the request is activated.").waitFor(); // it has the settings
+        await page.getByRole("button", { name: "Activate", exact: true }).click();
+        await dialog(page).getByText("asks for its approvals").waitFor();
+        assert.equal(await dialog(page).getByText(sentence).count(), 0);
+      } finally {
+        await call("PATCH", "/governance-settings", { requester_may_approve: false });
+      }
+      await page.reload();
+      await page.getByRole("button", { name: "Activate", exact: true }).click();
+      await dialog(page).getByText(sentence).waitFor();
+      await dialog(page).getByRole("button", { name: "Activate", exact: true }).click();
+      await page.getByText("You activated this request: another user decides about it.").waitFor();
+      assert.equal(await page.getByRole("button", { name: /^(Approve|Reject)/ }).count(), 0);
+    });
+  });
+
+  test("a box is ticked by the click that leaves the field of environments, whose text is added", () =>
+    visit(browser, server, "/deployment-requests", { token: developer }, async (page) => {
+      await page.route(/deployment-request-templates\/\?/, (route) =>
+        route.fulfill({ json: { items: [], next_cursor: null } }),
+      );
+      await page.getByRole("button", { name: "New request" }).click();
+      const box = dialog(page).getByRole("checkbox", { name: "Performance" }).first();
+      await dialog(page).getByLabel("Environments", { exact: true }).fill("request-prod");
+      const press = async () => {
+        const { x, y, width, height } = await box.boundingBox();
+        await page.mouse.move(x + width / 2, y + height / 2);
+        await page.mouse.down();
+        await page.evaluate(
+          () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+        );
+      };
+      await box.scrollIntoViewIfNeeded();
+      await press();
+      await page.mouse.up();
+      await dialog(page).getByRole("button", { name: "Remove request-prod" }).waitFor();
+      assert.ok(await box.isChecked());
+    }));
+
   test("says what to do while there is no request", () =>
     visit(browser, server, "/deployment-requests?q=none-has-this-name", { token: admin }, async (page) => {
       await page.getByRole("heading", { name: "No request matches the filters" }).waitFor();

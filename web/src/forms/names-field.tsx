@@ -77,26 +77,29 @@ export function NamesField({
           <option key={name} value={name} />
         ))}
       </datalist>
-      {names.length > 0 ? (
-        <ul aria-label={label} className="flex flex-wrap gap-1.5">
-          {names.map((name) => (
-            <li
-              key={name}
-              className="flex min-w-0 items-center gap-1 rounded-md bg-accent-soft pl-2 text-sm text-accent"
-            >
-              <bdi>{name}</bdi>
-              <Button
-                small
-                kind="quiet"
-                aria-label={`Remove ${name}`}
-                onClick={() => onChange(names.filter((one) => one !== name))}
+      {/* As high as a row of names, so that the first one, which leaving the field adds, moves nothing from under the pointer. */}
+      <div className="min-h-7">
+        {names.length > 0 ? (
+          <ul aria-label={label} className="flex flex-wrap gap-1.5">
+            {names.map((name) => (
+              <li
+                key={name}
+                className="flex min-w-0 items-center gap-1 rounded-md bg-accent-soft pl-2 text-sm text-accent"
               >
-                <CloseIcon className="size-3" />
-              </Button>
-            </li>
-          ))}
-        </ul>
-      ) : null}
+                <bdi>{name}</bdi>
+                <Button
+                  small
+                  kind="quiet"
+                  aria-label={`Remove ${name}`}
+                  onClick={() => onChange(names.filter((one) => one !== name))}
+                >
+                  <CloseIcon className="size-3" />
+                </Button>
+              </li>
+            ))}
+          </ul>
+        ) : null}
+      </div>
     </div>
   );
 }

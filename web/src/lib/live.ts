@@ -51,9 +51,13 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The present time by the clock of the server, which changes every 15 seconds, and at once when the clocks turn out to differ. */
+/**
+ * The present time by the clock of the server. It renders again every 15 seconds, and at once when the clocks turn out to differ; what is rendered in
+ * between, such as new data, has the time of that moment, so that what has just happened is not in the future.
+ */
 export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
+  useSyncExternalStore(subscribe, () => now);
+  return serverNow();
 }
 
 onClockChange(() => {

@@ -5,6 +5,7 @@ import { AppLink } from "../../components/app-link";
 import { Badge } from "../../components/badge";
 import { Name } from "../../components/name";
 import { Time } from "../../components/time";
+import { useNow } from "../../lib/live";
 import { absoluteTime } from "../../lib/time";
 import { APPROVAL_TYPES, CODES } from "../governance/texts";
 import { distinctApprovals, obstaclesText, requestOf } from "./obstacles";
@@ -88,17 +89,23 @@ const at = (time: string) => (
   </>
 );
 
+/** From when on something is possible. */
+function From({ time, now }: { time: string; now: number }) {
+  return Date.parse(time) <= now ? "now" : <>from {at(time)}</>;
+}
+
 /** From when on it may be deployed, and until when. */
 function When({ answer }: { answer: Preflight }) {
   const { would_allow: isAllowed, next_allowed_at: next, certain, binding_rule: rule } = answer;
   const { earliest_after_approvals: afterwards, next_block_at: until } = answer;
+  const now = useNow();
   const isWaiting = !isAllowed && next !== null;
   return (
     <>
       {isWaiting ? (
         <p>
-          {certain ? "It may be deployed from " : "It may be deployed at the latest from "}
-          {at(next)}
+          {certain ? "It may be deployed " : "It may be deployed at the latest "}
+          <From time={next} now={now} />
           {rule ? (
             <>
               {", when "}
@@ -112,7 +119,12 @@ function When({ answer }: { answer: Preflight }) {
       {!isAllowed && next === null ? (
         <p>
           Waiting alone will not clear this.
-          {afterwards ? <> Once it has the approvals, it may be deployed from {at(afterwards)}.</> : null}
+          {afterwards ? (
+            <>
+              {" Once it has the approvals, it may be deployed "}
+              <From time={afterwards} now={now} />.
+            </>
+          ) : null}
         </p>
       ) : null}
       {until && (isAllowed || isWaiting) ? (

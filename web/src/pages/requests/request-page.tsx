@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { DeploymentRequest } from "@versioner/client";
 import { useState } from "react";
 
+import { governanceSettingsQuery } from "../../api/governance";
 import type { Revised } from "../../api/lists";
 import { addToRequest, removeFromRequest, requestVersionsQuery } from "../../api/request-parts";
 import { moveRequest, reloadRequest, requestQuery, type Transition } from "../../api/requests";
@@ -174,6 +175,7 @@ interface TransitionDialogProps {
 function TransitionDialog({ revised, transition, onClose }: TransitionDialogProps) {
   const { id, name } = revised.object;
   const { action, consequence } = TRANSITION_TEXTS[transition];
+  const { data: settings } = useQuery(governanceSettingsQuery);
   return (
     <ConfirmDialog
       title={`${action}: ${name}`}
@@ -187,6 +189,9 @@ function TransitionDialog({ revised, transition, onClose }: TransitionDialogProp
     >
       <Name className="font-semibold">{name}</Name>
       {consequence}
+      {transition === "activate" && !settings?.requester_may_approve
+        ? " Who activates it cannot approve it: other users decide about it."
+        : null}
     </ConfirmDialog>
   );
 }

@@ -109,8 +109,10 @@ function useDecisions({ status, created_by, activated_by }: DeploymentRequest): 
   const notes = [];
   if (!decidesAll(role)) notes.push(`Your role may decide about ${Object.values(types).join(" and ")}.`);
   if (status === "draft") notes.push("Approvals can be given once the request is activated.");
-  else if (isDecidable && isExcluded) notes.push("You have made this request: another user decides about it.");
-  else if (status === "rejected") {
+  else if (isDecidable && isExcluded) {
+    const verb = created_by === user.id ? "have made" : "activated";
+    notes.push(`You ${verb} this request: another user decides about it.`);
+  } else if (status === "rejected") {
     notes.push("A rejection is reset by the user who gave it, an administrator or a release manager.");
   }
   return { decisionsOf, note: isOpen(status) && notes.length > 0 ? notes.join(" ") : null };

@@ -1,0 +1,1 @@
+import{dr as e}from"./app-D6gC4vdO.js";import{r as t}from"./request-texts-PMtfwaNK.js";import{O as n}from"./framework-BXENIN0Q.js";var r=n();function i({status:n}){let{tone:i,glyph:a,word:o}=t[n];return(0,r.jsx)(e,{tone:i,glyph:a,children:o})}export{i as t};

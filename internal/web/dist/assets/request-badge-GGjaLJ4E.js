@@ -1,1 +1,0 @@
-import{dr as e}from"./app-Cp4BVCfO.js";import{r as t}from"./request-texts-PMtfwaNK.js";import{O as n}from"./framework-BXENIN0Q.js";var r=n();function i({status:n}){let{tone:i,glyph:a,word:o}=t[n];return(0,r.jsx)(e,{tone:i,glyph:a,children:o})}export{i as t};

@@ -1,0 +1,1 @@
+import{r as e}from"./rolldown-runtime-XKyaHtl9.js";import{O as t,k as n}from"./framework-BXENIN0Q.js";import{Ar as r,Dr as i,bi as a}from"./app-D6gC4vdO.js";var o=e(n(),1),s=t();function c(){return(0,o.useEffect)(()=>{a(),close()},[]),(0,s.jsx)(i,{title:`Signed in`,children:(0,s.jsx)(r,{title:`You are signed in`,children:`Close this window to go on.`})})}export{c as default};
