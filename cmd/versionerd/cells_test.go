@@ -236,7 +236,7 @@ func TestMoveAnAccountUnderLoad(t *testing.T) {
 	load.stop()
 	others.stop()
 
-	require.Equal(t, load.statuses[http.StatusOK]+load.statuses[http.StatusServiceUnavailable], sumOf(load.statuses), "%v", load.statuses)
+	require.Equal(t, load.statuses[http.StatusOK]+load.statuses[http.StatusServiceUnavailable], sumOf(load.statuses), "%v %s", load.statuses, load.failure)
 	require.Equal(t, others.statuses[http.StatusOK], sumOf(others.statuses), "no other account is affected: %v", others.statuses)
 	load.requireExactlyOnce(t, two.database.DSN())
 	require.Subset(t, two.eventIDs(t), one.eventIDs(t), "nothing was recorded in the source after the export")

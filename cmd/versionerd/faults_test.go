@@ -37,6 +37,7 @@ type writers struct {
 	mu       sync.Mutex
 	acked    map[string]bool
 	statuses map[int]int
+	failure  string // why a request had no answer, the last one
 }
 
 func newWriters(url, key string, n int) *writers {
@@ -61,11 +62,14 @@ func (w *writers) write(writer int) {
 			if writer%2 == 1 {
 				name = version
 			}
-			status, _ := postWithKey(*w.url.Load()+"/deployment-events/", w.key, name, map[string]any{
+			status, answer := postWithKey(*w.url.Load()+"/deployment-events/", w.key, name, map[string]any{
 				"product_name": "product " + strconv.Itoa(writer%3), "version": version, "environment_name": "production", "status": "completed", "invoke_id": version,
 			})
 			w.mu.Lock()
 			w.statuses[status]++
+			if status == 0 {
+				w.failure = string(answer)
+			}
 			if status == http.StatusOK {
 				w.acked[version] = true
 			}

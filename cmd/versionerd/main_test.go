@@ -146,6 +146,8 @@ func postWithKey(address, credential, idempotencyKey string, object map[string]a
 	return postBy(http.DefaultClient, address, credential, idempotencyKey, object)
 }
 
+// postBy sends an event. If the server has just closed the connection of earlier requests, it is sent once more on another one, as events may be
+// repeated. The status 0 means that there was no answer; the error is returned instead.
 func postBy(client *http.Client, address, credential, idempotencyKey string, object map[string]any) (int, []byte) {
 	body, err := json.Marshal(object)
 	if err != nil {
@@ -159,17 +161,18 @@ func postBy(client *http.Client, address, credential, idempotencyKey string, obj
 	}
 	request.Header.Set("Authorization", "Bearer "+credential)
 	request.Header.Set("Content-Type", "application/json")
+	request.Header["Idempotency-Key"] = []string{} // repeats are harmless; net/http sends no such header
 	if idempotencyKey != "" {
 		request.Header.Set("Idempotency-Key", idempotencyKey)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return 0, nil
+		return 0, []byte(err.Error())
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		return 0, nil
+		return 0, []byte(err.Error())
 	}
 	return response.StatusCode, answer
 }
