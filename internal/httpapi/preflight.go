@@ -85,13 +85,9 @@ func toAPIBinding(binding *policy.Binding) nullable.Nullable[apigen.BindingRule]
 func toAPIPreflightViolations(violations []policy.Violation) []apigen.PreflightViolation {
 	converted := make([]apigen.PreflightViolation, len(violations))
 	for i, v := range violations {
-		details := v.Details
-		if details == nil {
-			details = map[string]any{}
-		}
 		converted[i] = apigen.PreflightViolation{
 			RuleID: toNullable(ptr.NonZero(v.RuleID)), RuleName: v.RuleName, RuleType: apigen.RuleType(v.RuleType), Code: apigen.PolicyCode(v.Code), Message: v.Message,
-			ClearsAt: toNullableTime(v.ClearsAt), Certain: v.Certain, Details: details,
+			ClearsAt: toNullableTime(v.ClearsAt), Certain: v.Certain, Details: v.Details.Members(),
 		}
 	}
 	return converted

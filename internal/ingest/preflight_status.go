@@ -94,9 +94,9 @@ func blockingCodes(verdict policy.Verdict) []policy.Code {
 }
 
 // encodeDetails returns the details of a violation as JSON.
-func encodeDetails(details map[string]any) json.RawMessage {
-	encoded, err := json.Marshal(details)
-	if err != nil || details == nil {
+func encodeDetails(details policy.Details) json.RawMessage {
+	encoded, err := json.Marshal(details.Members())
+	if err != nil {
 		return json.RawMessage("{}")
 	}
 	return encoded
@@ -138,6 +138,6 @@ func rejectionDetails(verdict policy.Verdict, attempt uuid.UUID) map[string]any 
 		listed = append(listed, one)
 	}
 	details["violations_total"], details["violations"] = total, listed
-	maps.Copy(details, first.Details)
+	maps.Copy(details, first.Details.Members())
 	return details
 }

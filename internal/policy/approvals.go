@@ -145,11 +145,12 @@ func (c *versionApproval) explain(e *evaluation, at time.Time, v *Violation) {
 	}
 	v.Code = QualityApprovalRequired
 	d.describe(v)
-	v.Message = fmt.Sprintf("%s: version %s %s.", v.RuleName, e.version(), d.sentence())
+	v.Message = v.RuleName + ": version " + e.version() + " " + d.sentence() + "."
 }
 
-// approvalDetails is which approvals a violation is about.
+// approvalDetails are which approvals a violation is about.
 type approvalDetails struct {
+	ruleType                   RuleType
 	required, current, missing []ApprovalType
 	reason                     string
 	requestID                  uuid.UUID
@@ -164,18 +165,23 @@ func (d *approvalDetails) add(approvalType ApprovalType, isApproved bool) {
 }
 
 func (d *approvalDetails) describe(v *Violation) {
-	v.Missing = d.missing
-	v.DeploymentRequestID = d.requestID
-	v.Details = map[string]any{
+	d.ruleType = v.RuleType
+	v.Missing, v.DeploymentRequestID, v.Details = d.missing, d.requestID, d
+}
+
+// Members implements Details.
+func (d *approvalDetails) Members() map[string]any {
+	members := map[string]any{
 		"required_approvals": emptyIfNil(d.required), "current_approvals": emptyIfNil(d.current), "missing_approvals": emptyIfNil(d.missing),
 		"approver_roles": []string{}, "reason": d.reason, "deployment_request_id": nil,
 	}
 	if len(d.missing) > 0 {
-		v.Details["approver_roles"] = ApproverRoles(v.RuleType, d.missing)
+		members["approver_roles"] = ApproverRoles(d.ruleType, d.missing)
 	}
 	if d.requestID != uuid.Nil {
-		v.Details["deployment_request_id"] = d.requestID
+		members["deployment_request_id"] = d.requestID
 	}
+	return members
 }
 
 func emptyIfNil(types []ApprovalType) []ApprovalType {
@@ -268,10 +274,12 @@ func (c *deploymentRequest) explain(e *evaluation, at time.Time, v *Violation) {
 	}
 	v.Code = ApprovalRequired
 	closest.describe(v)
+	if closest.reason == reasonNoRequest {
+		v.Message = v.RuleName + ": no deployment request names version " + e.version() + " in " + e.environment() + "."
+		return
+	}
 	subject := fmt.Sprintf("version %s in %s", e.version(), e.environment())
 	switch closest.reason {
-	case reasonNoRequest:
-		v.Message = fmt.Sprintf("%s: no deployment request names %s.", v.RuleName, subject)
 	case reasonNotActive:
 		v.Message = fmt.Sprintf("%s: the deployment request %q for %s is not active.", v.RuleName, name, subject)
 	case reasonRejected:

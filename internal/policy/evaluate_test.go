@@ -76,12 +76,16 @@ func TestSchedules(t *testing.T) {
 	verdict := set.Evaluate(monday, policy.Attempt{}, facts())
 	end := time.Date(2026, 3, 3, 7, 0, 0, 0, time.UTC)
 	require.False(t, verdict.Allowed())
+	violation := verdict.First()
+	require.Equal(t, map[string]any{
+		"window_name": "freeze", "window_start": time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC), "window_end": end, "timezone": "Europe/Berlin", "reason": "Audit",
+	}, violation.Details.Members())
+	violation.Details = nil
 	require.Equal(t, policy.Violation{
 		RuleID: uuid.UUID{1}, RuleName: "Rule A", RuleType: policy.ScheduleRule, Priority: 100, Action: policy.ActionBlocked, Code: policy.NoDeployWindow,
 		Message:  `Rule A: deployments of checkout to production are blocked by the window "freeze" (Audit) until 2026-03-03 08:00 Europe/Berlin.`,
 		ClearsAt: &end, Certain: true,
-		Details: map[string]any{"window_name": "freeze", "window_start": time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC), "window_end": end, "timezone": "Europe/Berlin", "reason": "Audit"},
-	}, verdict.First())
+	}, violation)
 	require.Equal(t, policy.Next{AllowedAt: &end, Certain: true, Binding: &policy.Binding{ID: uuid.UUID{1}, Name: "Rule A", Type: policy.ScheduleRule}, EarliestAfterApprovals: &end},
 		set.NextAllowed(monday, policy.Attempt{}, facts()))
 	require.True(t, set.Evaluate(end, policy.Attempt{}, facts()).Allowed(), "the end is not a part of the window")
@@ -189,7 +193,7 @@ func TestFlow(t *testing.T) {
 	} {
 		verdict := set.Evaluate(monday, policy.Attempt{}, c.facts)
 		require.Equal(t, policy.FlowViolation, verdict.First().Code, name)
-		require.Equal(t, map[string]any{"required_environments": []string{"test", "stage"}, "missing_environments": c.missing}, verdict.First().Details, name)
+		require.Equal(t, map[string]any{"required_environments": []string{"test", "stage"}, "missing_environments": c.missing}, verdict.First().Details.Members(), name)
 		require.Equal(t, "Rule A: version 1.4.3 must first complete in "+strings.Join(c.missing, ", ")+", in the order test, stage.", verdict.First().Message)
 		require.Nil(t, verdict.First().ClearsAt)
 		next := set.NextAllowed(monday, policy.Attempt{}, c.facts)
@@ -229,7 +233,7 @@ func TestFlow(t *testing.T) {
 			continue
 		}
 		require.Equal(t, policy.InsufficientSoakTime, verdict.First().Code, name)
-		require.Equal(t, map[string]any{"environment": "stage", "required_minutes": 60, "soaked_minutes": c.soaked}, verdict.First().Details, name)
+		require.Equal(t, map[string]any{"environment": "stage", "required_minutes": 60, "soaked_minutes": c.soaked}, verdict.First().Details.Members(), name)
 		require.Equal(t, !c.allowed.IsZero(), verdict.First().Certain, name)
 	}
 
@@ -239,7 +243,7 @@ func TestFlow(t *testing.T) {
 	f.Environment = quality
 	require.True(t, set.Evaluate(monday, policy.Attempt{}, f).Allowed(), "nothing comes before the first environment")
 	f.Environment = staging
-	require.Equal(t, []string{"test"}, set.Evaluate(monday, policy.Attempt{}, f).First().Details["missing_environments"])
+	require.Equal(t, []string{"test"}, set.Evaluate(monday, policy.Attempt{}, f).First().Details.Members()["missing_environments"])
 	f.Environment, f.Environments = policy.Ref{Names: []string{"Test"}}, policy.NewEnvironments(nil)
 	require.True(t, set.Evaluate(monday, policy.Attempt{}, f).Allowed(), "nor before one that does not exist yet")
 }
@@ -330,13 +334,14 @@ func TestConcurrency(t *testing.T) {
 	}
 	violation := set.Evaluate(monday, policy.Attempt{}, f).First()
 	clears := monday.Add(50 * time.Minute)
+	require.Equal(t, map[string]any{
+		"conflicting_deployment_id": uuid.UUID{100, 3}, "conflicting_deployment_status": "started", "conflicting_deployment_started": monday.Add(-30 * time.Minute),
+		"holder": "ann", "expires_at": clears, "legacy_code": "CONCURRENT_DEPLOYMENT",
+	}, violation.Details.Members())
+	violation.Details = nil
 	require.Equal(t, policy.Violation{
 		RuleID: uuid.UUID{1}, RuleName: "Rule A", RuleType: policy.ConcurrencyRule, Priority: 100, Action: policy.ActionBlocked, Code: policy.DeploymentInProgress,
 		Message: "Rule A: 3 of at most 2 deployments are in progress (ann).", ClearsAt: &clears,
-		Details: map[string]any{
-			"conflicting_deployment_id": uuid.UUID{100, 3}, "conflicting_deployment_status": "started", "conflicting_deployment_started": monday.Add(-30 * time.Minute),
-			"holder": "ann", "expires_at": clears, "legacy_code": "CONCURRENT_DEPLOYMENT",
-		},
 	}, violation)
 	next := set.NextAllowed(monday, policy.Attempt{}, f)
 	require.Equal(t, clears, *next.AllowedAt)
@@ -390,8 +395,8 @@ func TestVersionApprovals(t *testing.T) {
 		}
 		first := verdict.First()
 		require.Equal(t, policy.QualityApprovalRequired, first.Code)
-		require.Equal(t, c.reason, first.Details["reason"], name)
-		require.Equal(t, c.missing, first.Details["missing_approvals"], name)
+		require.Equal(t, c.reason, first.Details.Members()["reason"], name)
+		require.Equal(t, c.missing, first.Details.Members()["missing_approvals"], name)
 		require.Equal(t, c.missing, first.Missing, name)
 		next := set.NextAllowed(monday, policy.Attempt{}, f)
 		require.Nil(t, next.AllowedAt)
@@ -402,7 +407,7 @@ func TestVersionApprovals(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"required_approvals": []policy.ApprovalType{policy.QA, policy.Security}, "current_approvals": []policy.ApprovalType{}, "missing_approvals": []policy.ApprovalType{policy.QA, policy.Security},
 		"approver_roles": []string{"admin", "release_manager", "qa", "security"}, "reason": "approvals_missing", "deployment_request_id": nil,
-	}, verdict.First().Details)
+	}, verdict.First().Details.Members())
 	require.Equal(t, "Rule A: version 1.4.3 needs approvals: QA, security.", verdict.Message())
 
 	forStaging := compile(t, ruleOf(t, 1, `{"rule_type":"version_approval_required","version_approval_required":{"required_approvals":["qa"],"environment":"STAGE"}}`))
@@ -468,9 +473,9 @@ func TestDeploymentRequests(t *testing.T) {
 			continue
 		}
 		require.Equal(t, policy.ApprovalRequired, verdict.First().Code)
-		require.Equal(t, c.reason, verdict.First().Details["reason"], name)
+		require.Equal(t, c.reason, verdict.First().Details.Members()["reason"], name)
 		if c.reason != "no_request" {
-			require.Equal(t, c.request.ID, verdict.First().Details["deployment_request_id"], name)
+			require.Equal(t, c.request.ID, verdict.First().Details.Members()["deployment_request_id"], name)
 		}
 		require.Nil(t, set.NextAllowed(monday, policy.Attempt{}, f).AllowedAt, name)
 		f.Requests = append(f.Requests, request(func(r *policy.Request) { r.ID = uuid.UUID{51} }))
@@ -480,7 +485,7 @@ func TestDeploymentRequests(t *testing.T) {
 	f := facts()
 	f.Requests = []policy.Request{request(func(r *policy.Request) { r.Status = policy.RequestDraft }), request(func(r *policy.Request) { r.ID, r.OpenPreSteps = uuid.UUID{51}, 2 })}
 	verdict := set.Evaluate(monday, policy.Attempt{}, f)
-	require.Equal(t, "pre_steps_open", verdict.First().Details["reason"], "that of the request that is closest to pass")
+	require.Equal(t, "pre_steps_open", verdict.First().Details.Members()["reason"], "that of the request that is closest to pass")
 	require.Equal(t, uuid.UUID{51}, verdict.First().DeploymentRequestID)
 	f.Requests = []policy.Request{
 		request(func(r *policy.Request) { r.Approvals = r.Approvals[1:] }),

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,15 +126,11 @@ func (f *flow) blocked(e *evaluation) spans {
 func (f *flow) explain(e *evaluation, at time.Time, v *Violation) {
 	required, minSoak := f.required(e)
 	if missing := f.missing(e); len(missing) > 0 {
-		names := make([]string, 0, len(required))
-		for _, one := range required {
-			names = append(names, one.name)
-		}
 		v.Code = FlowViolation
-		v.Details = map[string]any{"required_environments": names, "missing_environments": missing}
-		v.Message = fmt.Sprintf("%s: version %s must first complete in %s", v.RuleName, e.version(), strings.Join(missing, ", "))
+		v.Details = flowDetails{required, missing}
+		v.Message = v.RuleName + ": version " + e.version() + " must first complete in " + strings.Join(missing, ", ")
 		if f.strictOrder && len(required) > 1 {
-			v.Message += ", in the order " + strings.Join(names, ", ")
+			v.Message += ", in the order " + strings.Join(namesOf(required), ", ")
 		}
 		v.Message += "."
 		return
@@ -142,12 +139,42 @@ func (f *flow) explain(e *evaluation, at time.Time, v *Violation) {
 	last := required[len(required)-1].name
 	soaked := max(0, int(longest/time.Minute))
 	v.Code = InsufficientSoakTime
-	v.Details = map[string]any{"environment": last, "required_minutes": int(minSoak / time.Minute), "soaked_minutes": soaked}
+	v.Details = soakDetails{last, int(minSoak / time.Minute), soaked}
 	v.Message = fmt.Sprintf("%s: version %s has been in %s for %d of %d minutes", v.RuleName, e.version(), last, soaked, int(minSoak/time.Minute))
 	if reached == never {
 		v.Message += ", and is no longer there"
 	}
 	v.Message += "."
+}
+
+// flowDetails are the environments in which the version must complete before.
+type flowDetails struct {
+	required []reference
+	missing  []string
+}
+
+// Members implements Details.
+func (d flowDetails) Members() map[string]any {
+	return map[string]any{"required_environments": namesOf(d.required), "missing_environments": d.missing}
+}
+
+func namesOf(references []reference) []string {
+	names := make([]string, 0, len(references))
+	for _, one := range references {
+		names = append(names, one.name)
+	}
+	return names
+}
+
+// soakDetails are for how long the version must be in the last environment before.
+type soakDetails struct {
+	environment      string
+	required, soaked int // minutes
+}
+
+// Members implements Details.
+func (d soakDetails) Members() map[string]any {
+	return map[string]any{"environment": d.environment, "required_minutes": d.required, "soaked_minutes": d.soaked}
 }
 
 // rollbackTime is how long a version must have been the current one for a return to it to be a rollback.
@@ -238,17 +265,32 @@ func (c *concurrency) explain(e *evaluation, at time.Time, v *Violation) {
 	}
 	v.Code = DeploymentInProgress
 	v.Certain = false
-	v.Details = map[string]any{
-		"conflicting_deployment_id": slot.DeploymentID, "conflicting_deployment_status": "started", "conflicting_deployment_started": slot.StartedAt.UTC(),
-		"holder": nil, "expires_at": slot.LastEventAt.Add(c.staleAfter()).UTC(), "legacy_code": "CONCURRENT_DEPLOYMENT",
-	}
+	v.Details = slotDetails{slot.DeploymentID, slot.StartedAt, slot.LastEventAt.Add(c.staleAfter()), slot.Holder}
 	verb, by := "are", ""
 	if inProgress == 1 {
 		verb = "is"
 	}
 	if slot.Holder != "" {
-		v.Details["holder"] = slot.Holder
 		by = " (" + slot.Holder + ")"
 	}
-	v.Message = fmt.Sprintf("%s: %d of at most %d deployments %s in progress%s.", v.RuleName, inProgress, c.MaxInProgress, verb, by)
+	v.Message = v.RuleName + ": " + strconv.Itoa(inProgress) + " of at most " + strconv.Itoa(c.MaxInProgress) + " deployments " + verb + " in progress" + by + "."
+}
+
+// slotDetails are the deployment in progress that must end or become stale.
+type slotDetails struct {
+	deploymentID     uuid.UUID
+	started, expires time.Time
+	holder           string // empty if unknown
+}
+
+// Members implements Details.
+func (d slotDetails) Members() map[string]any {
+	members := map[string]any{
+		"conflicting_deployment_id": d.deploymentID, "conflicting_deployment_status": "started", "conflicting_deployment_started": d.started.UTC(),
+		"holder": nil, "expires_at": d.expires.UTC(), "legacy_code": "CONCURRENT_DEPLOYMENT",
+	}
+	if d.holder != "" {
+		members["holder"] = d.holder
+	}
+	return members
 }

@@ -255,7 +255,7 @@ func TestViolationsClearWhenTheySay(t *testing.T) {
 		if !verdict.Allowed() {
 			require.Equal(t, next.AllowedAt, verdict.First().ClearsAt)
 			require.NotEmpty(t, verdict.First().Message)
-			require.NotEmpty(t, verdict.First().Details)
+			require.NotEmpty(t, verdict.First().Details.Members())
 		}
 	})
 }

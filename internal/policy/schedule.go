@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -98,37 +99,49 @@ func (c *schedule) explain(e *evaluation, at time.Time, v *Violation) {
 	v.Code = NoDeployWindow
 	now := nano(at)
 	denied, isDenied := containing(c.deny, now)
-	v.Details = map[string]any{"window_name": nil, "window_start": nil, "window_end": nil, "timezone": c.zone.String(), "reason": nil}
-	what := "deployments of " + e.product() + " to " + e.environment()
+	details := &windowDetails{zone: c.zone}
+	v.Details = details
 	if isDenied {
-		c.describe(v.Details, denied)
-		window := c.windows[denied.window]
-		v.Message = fmt.Sprintf("%s: %s are blocked by the window %q", v.RuleName, what, window.name)
+		window := &c.windows[denied.window]
+		details.window, details.span = window, denied.span
+		reason, until := "", ""
 		if window.reason != "" {
-			v.Message += " (" + window.reason + ")"
+			reason = " (" + window.reason + ")"
 		}
 		if v.ClearsAt != nil {
-			v.Message += " until " + c.local(nano(*v.ClearsAt))
+			until = " until " + c.local(nano(*v.ClearsAt))
 		}
-		v.Message += "."
+		v.Message = v.RuleName + ": deployments of " + e.product() + " to " + e.environment() + " are blocked by the window " + strconv.Quote(window.name) + reason + until + "."
 		return
 	}
-	v.Message = fmt.Sprintf("%s: %s are possible only in the windows of the rule", v.RuleName, what)
-	if next, isFound := following(c.allow, now); isFound {
-		c.describe(v.Details, next)
-		v.Message += fmt.Sprintf("; the next one is %q from %s", c.windows[next.window].name, c.local(next.from))
+	following, isFound := following(c.allow, now)
+	next := ""
+	if isFound {
+		details.window, details.span = &c.windows[following.window], following.span
+		next = "; the next one is " + strconv.Quote(details.window.name) + " from " + c.local(following.from)
 	}
-	v.Message += "."
+	v.Message = v.RuleName + ": deployments of " + e.product() + " to " + e.environment() + " are possible only in the windows of the rule" + next + "."
 }
 
-func (c *schedule) describe(details map[string]any, one occurrence) {
-	window := c.windows[one.window]
-	details["window_name"] = window.name
-	details["window_start"] = instant(one.from)
-	details["window_end"] = instant(one.until)
-	if window.reason != "" {
-		details["reason"] = window.reason
+// windowDetails are the window that blocks, or the next one that permits the start.
+type windowDetails struct {
+	span
+
+	zone   *time.Location
+	window *windowText // nil: none
+}
+
+// Members implements Details.
+func (d *windowDetails) Members() map[string]any {
+	members := map[string]any{"window_name": nil, "window_start": nil, "window_end": nil, "timezone": d.zone.String(), "reason": nil}
+	if d.window == nil {
+		return members
 	}
+	members["window_name"], members["window_start"], members["window_end"] = d.window.name, instant(d.from), instant(d.until)
+	if d.window.reason != "" {
+		members["reason"] = d.window.reason
+	}
+	return members
 }
 
 func (c *schedule) local(nanoseconds int64) string {

@@ -74,8 +74,14 @@ type Violation struct {
 	Missing []ApprovalType
 	// DeploymentRequestID is the request that an approval is missing in, uuid.Nil if none is known.
 	DeploymentRequestID uuid.UUID
-	// Details are the members of the answer that the code has, as JSON.
-	Details map[string]any
+	// Details are what else the violation is about.
+	Details Details
+}
+
+// Details are what else a violation is about, which depends on its code.
+type Details interface {
+	// Members returns the members that the answer has for the code.
+	Members() map[string]any
 }
 
 // Evaluation is the result of one rule that applies.
