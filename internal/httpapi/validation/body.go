@@ -23,12 +23,6 @@ import (
 	"github.com/versioner-io/versioner/internal/ingest"
 )
 
-// namePattern marks texts that must not be blank in the specification, maxName those of them that are names: longer ones may have several lines.
-const (
-	namePattern = `\S`
-	maxName     = 255
-)
-
 // maxBody is the size limit of a body, in bytes: metadata of an event may have 256 KiB, the other fields are small.
 const maxBody = 1 << 20
 
@@ -117,21 +111,6 @@ func NewBody(operation *openapi3.Operation) (*Body, error) {
 	slices.Sort(v.names)
 	slices.Sort(v.texts)
 	return v, nil
-}
-
-// isName reports whether a schema is that of names, which are normalized.
-func isName(schema *openapi3.Schema) bool {
-	return schema.Pattern == namePattern && schema.MaxLength != nil && *schema.MaxLength <= maxName
-}
-
-// hasTexts reports whether values of a schema have texts that must not be blank.
-func hasTexts(schema *openapi3.Schema) bool {
-	for _, property := range schema.Properties {
-		if hasTexts(property.Value) {
-			return true
-		}
-	}
-	return schema.Pattern == namePattern || schema.Items != nil && hasTexts(schema.Items.Value)
 }
 
 // withReferenced merges the schema that an optional property refers to into the property: OpenAPI 3.0 has no null beside a
@@ -295,102 +274,6 @@ func errTooLarge() error {
 	})
 }
 
-// coerce converts fields of an event that clients send with another type: integers to strings where CI systems have
-// numbers, and strings to booleans. It drops completed_at of a status that is not terminal without validating it.
-func (v *Body) coerce(value any) {
-	object, _ := value.(map[string]any)
-	for _, name := range []string{"build_number", "invoke_id"} {
-		if number, ok := object[name].(json.Number); ok && isInteger(number) {
-			object[name] = number.String()
-		}
-	}
-	for name, member := range object {
-		text, isText := member.(string)
-		if property := v.schema.Properties[name]; isText && property != nil && property.Value.Type.Is("boolean") {
-			switch strings.ToLower(strings.TrimSpace(text)) {
-			case "true":
-				object[name] = true
-			case "false":
-				object[name] = false
-			}
-		}
-	}
-	text, _ := object["status"].(string)
-	if status, ok := ingest.ParseStatus(text); ok && !status.IsTerminal() {
-		delete(object, "completed_at")
-	}
-}
-
-// isInteger reports whether the number has neither a fraction nor an exponent.
-func isInteger(number json.Number) bool {
-	return strings.Trim(number.String(), "-0123456789") == ""
-}
-
-// normalize normalizes names and the spelling of a status, and replaces empty strings by null where null is allowed, before lengths are checked. Other
-// formats are affected only where x-empty-as-null is set: CI systems write unknown times as empty strings.
-func (v *Body) normalize(value any) {
-	object, _ := value.(map[string]any)
-	for _, name := range v.texts {
-		if member, isPresent := object[name]; isPresent {
-			object[name] = normalizeNames(v.schema.Properties[name].Value, member)
-		}
-	}
-	for name, member := range object {
-		text, isText := member.(string)
-		property := v.schema.Properties[name]
-		if !isText || property == nil {
-			continue
-		}
-		if text == "" && property.Value.Nullable && (property.Value.Format == "" || property.Value.Extensions[emptyExtension] == true) {
-			object[name] = nil
-		} else if property.Value.Extensions[acceptedValuesExtension] != nil {
-			object[name] = strings.ToLower(strings.TrimSpace(text))
-		}
-	}
-}
-
-// normalizeNames returns a value with its names normalized, those in lists and objects, too. textProblems reports their problems.
-func normalizeNames(schema *openapi3.Schema, value any) any {
-	switch value := value.(type) {
-	case string:
-		if isName(schema) {
-			name, _ := ingest.NormalizeName(value)
-			return name
-		}
-	case map[string]any:
-		for name, property := range schema.Properties {
-			if member, isPresent := value[name]; isPresent {
-				value[name] = normalizeNames(property.Value, member)
-			}
-		}
-	case []any:
-		for i, item := range value {
-			if schema.Items != nil {
-				value[i] = normalizeNames(schema.Items.Value, item)
-			}
-		}
-	}
-	return value
-}
-
-// canonicalizeIntegers rewrites integers of a valid value in the form that the generated code can decode: JSON Schema
-// accepts 24.0 and 2.4e1 as integers. Numbers of other types stay as sent.
-func canonicalizeIntegers(schema *openapi3.Schema, value any) {
-	object, _ := value.(map[string]any)
-	for name, member := range object {
-		property := schema.Properties[name]
-		if property == nil {
-			continue
-		}
-		canonicalizeIntegers(property.Value, member)
-		if number, ok := member.(json.Number); ok && property.Value.Type.Is("integer") {
-			if whole, err := number.Float64(); err == nil {
-				object[name] = json.Number(strconv.FormatFloat(whole, 'f', -1, 64))
-			}
-		}
-	}
-}
-
 // check returns the problems of the value, ordered by location. invalidNames lists names with replaced characters.
 func (v *Body) check(value any, invalidNames []string) []apperr.Field {
 	value = bound(&v.schema, value)
@@ -474,45 +357,6 @@ func addProblems(problems, more []apperr.Field) []apperr.Field {
 	return append(problems, slices.DeleteFunc(more, func(field apperr.Field) bool {
 		return slices.ContainsFunc(problems, func(other apperr.Field) bool { return slices.Equal(other.Loc, field.Loc) })
 	})...)
-}
-
-// allTextProblems returns the problems of names and other texts that the schema cannot express. invalid lists names with replaced characters.
-func (v *Body) allTextProblems(value any, invalid []string) (problems []apperr.Field) {
-	object, _ := value.(map[string]any)
-	for _, name := range v.texts {
-		loc := []any{"body", name}
-		if slices.Contains(invalid, name) {
-			problems = append(problems, apperr.Field{Loc: loc, Msg: "must not contain NUL or characters that are not Unicode", Type: "value_error.text"})
-			continue
-		}
-		problems = append(problems, textProblems(v.schema.Properties[name].Value, object[name], loc)...)
-	}
-	return problems
-}
-
-// textProblems returns the problems of the texts of a value. An empty one has a problem of the schema.
-func textProblems(schema *openapi3.Schema, value any, loc []any) (problems []apperr.Field) {
-	switch value := value.(type) {
-	case string:
-		if schema.Pattern != namePattern || value == "" {
-			return nil
-		}
-		name, problem := ingest.NormalizeName(value)
-		if problem != "" && (isName(schema) || name == "") {
-			return []apperr.Field{{Loc: loc, Msg: problem, Type: "value_error.text"}}
-		}
-	case map[string]any:
-		for name, property := range schema.Properties {
-			problems = append(problems, textProblems(property.Value, value[name], append(slices.Clip(loc), name))...)
-		}
-	case []any:
-		for i, item := range value {
-			if schema.Items != nil {
-				problems = append(problems, textProblems(schema.Items.Value, item, append(slices.Clip(loc), i))...)
-			}
-		}
-	}
-	return problems
 }
 
 // indexArrayPositions converts array positions in loc to numbers. kin-openapi reports them as strings.
