@@ -55,10 +55,7 @@ func TestKilledBetweenDecisionAndMail(t *testing.T) {
 		}
 		isHeld := round%2 == 0
 		if isHeld {
-			conn.holdCommits()
-			answered := make(chan int, 1)
-			go func() { answered <- approve() }()
-			conn.awaitHeldCommit("deployment_request_approvals")
+			answered := conn.holdDecision(approve)
 			g.kill(t)
 			require.Zero(t, <-answered, "the client has an answer")
 			conn.releaseCommits()
@@ -86,4 +83,25 @@ func TestKilledBetweenDecisionAndMail(t *testing.T) {
 	defer hooks.mu.Unlock()
 	require.Len(t, hooks.times, rounds, "a message each, however often it is sent")
 	g.servers[0].stop(t)
+}
+
+// holdDecision holds the commit of a decision, and returns where its answer goes. Where a notification of the queue was held before, the decision waits
+// for PostgreSQL's lock of notifications and is answered with 503: it is made again, once the other commit is released.
+func (i inspector) holdDecision(decide func() int) <-chan int {
+	i.t.Helper()
+	for range 5 {
+		i.holdCommits()
+		answered := make(chan int, 1)
+		go func() { answered <- decide() }()
+		for len(answered) == 0 {
+			if i.holdsCommitOf("deployment_request_approvals") {
+				return answered
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		require.Equal(i.t, http.StatusServiceUnavailable, <-answered)
+		i.releaseCommits()
+	}
+	require.Fail(i.t, "the commit of no decision is held")
+	return nil
 }

@@ -69,10 +69,14 @@ func (i inspector) isCommitHeld() bool {
 // awaitHeldCommit waits until a commit is held that has written to a table.
 func (i inspector) awaitHeldCommit(table string) {
 	i.t.Helper()
-	require.Eventually(i.t, func() bool {
-		return i.count(`SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
-			WHERE a.wait_event = 'SyncRep' AND l.relation = '`+table+`'::regclass AND l.mode = 'RowExclusiveLock'`) > 0
-	}, 20*time.Second, 5*time.Millisecond, "nothing is committed to %s", table)
+	require.Eventually(i.t, func() bool { return i.holdsCommitOf(table) }, 20*time.Second, 5*time.Millisecond, "nothing is committed to %s", table)
+}
+
+// holdsCommitOf reports whether a commit is held that has written to a table.
+func (i inspector) holdsCommitOf(table string) bool {
+	i.t.Helper()
+	return i.count(`SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid
+		WHERE a.wait_event = 'SyncRep' AND l.relation = '`+table+`'::regclass AND l.mode = 'RowExclusiveLock'`) > 0
 }
 
 func (i inspector) releaseCommits() {
